@@ -1,0 +1,71 @@
+//! The version of an event: microseconds since 1970, the write timestamp of its row.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// Microseconds since 1970-01-01T00:00:00Z, never negative. It decides which of two records of one key is the newer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionMicros(i64);
+
+impl VersionMicros {
+    /// A version of so many microseconds; `None` where negative.
+    pub const fn new(micros: i64) -> Option<Self> {
+        if micros < 0 { None } else { Some(Self(micros)) }
+    }
+
+    /// From Kafka's milliseconds; `None` where negative or beyond what 64 bits of microseconds hold.
+    pub const fn from_millis(millis: i64) -> Option<Self> {
+        match millis.checked_mul(1_000) {
+            Some(micros) => Self::new(micros),
+            None => None,
+        }
+    }
+
+    /// From a header's decimal digits; `None` for anything else, a sign included.
+    pub fn parse(digits: &str) -> Option<Self> {
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        digits.parse().ok().map(Self)
+    }
+
+    /// The microseconds.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The instant; beyond the calendar's end, its last one.
+    pub fn instant(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// The day in UTC: the "today" of every rule, so that a record is judged alike whenever it is read.
+    pub fn day(self) -> NaiveDate {
+        self.instant().date_naive()
+    }
+}
+
+impl std::fmt::Display for VersionMicros {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Hands out versions, strictly increasing in the process even when the machine's clock stands still or steps back.
+#[derive(Debug, Default)]
+pub struct VersionClock {
+    next: i64,
+}
+
+impl VersionClock {
+    /// A clock that has handed out nothing yet.
+    pub const fn new() -> Self {
+        Self { next: 0 }
+    }
+
+    /// The next version: `now`, or one microsecond past the last version where `now` is not later.
+    pub fn next(&mut self, now: DateTime<Utc>) -> VersionMicros {
+        let version = now.timestamp_micros().max(self.next);
+        self.next = version.saturating_add(1);
+        VersionMicros(version)
+    }
+}
