@@ -1,0 +1,278 @@
+//! The jars of both servers in the user's cache, fetched once and checked against the locks we carry.
+//!
+//! A server's directory appears there whole or not at all: Maven copies into a directory beside it, every jar is
+//! checked, the stamp is written, and only then is it renamed. The stamp names the lock it was checked against, so
+//! later starts compare sizes only.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::component::{CASSANDRA, Component, KAFKA};
+use crate::jar_lock::{self, Difference};
+use crate::java::{Java, JavaError};
+use crate::machine::Machine;
+use crate::maven;
+
+/// Room that both servers take in the cache, and once more in Maven's own repository.
+const NEEDED_MIB: u64 = 130;
+
+/// A Java, and both servers' jars: all that a stack needs.
+#[derive(Debug, Clone)]
+pub struct Artifacts {
+    pub(crate) java: Java,
+    pub(crate) kafka: PathBuf,
+    pub(crate) cassandra: PathBuf,
+}
+
+/// What [`Artifacts::ensure`] is doing; `Display` gives a line for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Another process fetches; we use what it leaves.
+    Waiting,
+    /// Maven starts to resolve a server's jars.
+    Resolving {
+        /// Name and version of the server.
+        what: &'static str,
+    },
+    /// One more jar came over the network.
+    Fetched {
+        /// Name and version of the server.
+        what: &'static str,
+        /// File name of the jar.
+        jar: String,
+        /// Jars fetched so far.
+        done: usize,
+        /// Jars of this server; those that Maven already has are not fetched again.
+        total: usize,
+    },
+    /// All jars are here and are compared with the lock.
+    Checking {
+        /// Name and version of the server.
+        what: &'static str,
+    },
+}
+
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Waiting => f.write_str("another process is fetching the jars, waiting for it"),
+            Self::Resolving { what } => {
+                write!(f, "{what}: resolving its jars with Maven (only the first start does this)")
+            }
+            Self::Fetched { what, jar, done, total } => write!(f, "{what}: {done} of at most {total} jars, {jar}"),
+            Self::Checking { what } => write!(f, "{what}: checking every jar against its checksum"),
+        }
+    }
+}
+
+/// Why the jars are not there. Each message is one sentence with the remedy.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// No Java, or none that fits.
+    #[error(transparent)]
+    Java(#[from] JavaError),
+    /// Neither `XDG_CACHE_HOME` nor `HOME` is set.
+    #[error("there is no place for the jars of Kafka and Cassandra: set HOME, or XDG_CACHE_HOME to an absolute path")]
+    NoCache,
+    /// No `mvn` on the search path.
+    #[error(
+        "Maven is not installed, and the first start needs it once to fetch {what}: install it, so that `mvn` is on PATH"
+    )]
+    NoMaven {
+        /// Name and version of the server.
+        what: &'static str,
+    },
+    /// Maven cannot reach a repository.
+    #[error(
+        "{what} is not here yet and Maven cannot reach its repository: connect to the network, or name a mirror in ~/.m2/settings.xml, and start again (Maven's words are in {})",
+        log.display()
+    )]
+    NoNetwork {
+        /// Name and version of the server.
+        what: &'static str,
+        /// Maven's output.
+        log: PathBuf,
+    },
+    /// The file system of the cache, or of Maven's own repository, is full.
+    #[error("the disk is full while fetching {what}: make {NEEDED_MIB} MiB free below {} and as much below ~/.m2, and start again", cache.display())]
+    DiskFull {
+        /// Name and version of the server.
+        what: &'static str,
+        /// Our part of the user's cache.
+        cache: PathBuf,
+    },
+    /// Maven failed in another way.
+    #[error("Maven could not fetch {what} ({reason}): see {}, mend that and start again", log.display())]
+    Maven {
+        /// Name and version of the server.
+        what: &'static str,
+        /// Maven's first error line.
+        reason: String,
+        /// Maven's output.
+        log: PathBuf,
+    },
+    /// A jar is not the one that was pinned.
+    #[error(
+        "{jar} of {what} {how}: delete ~/.m2/repository/{folder}, look at what your Maven mirror serves, and start again"
+    )]
+    Mismatch {
+        /// Name and version of the server.
+        what: &'static str,
+        /// File name of the jar.
+        jar: String,
+        /// What was found instead.
+        how: String,
+        /// The jar's folder below a Maven repository.
+        folder: String,
+    },
+    /// A file of the cache cannot be read or written.
+    #[error("{} cannot be used: {source}; mend its permissions, or set XDG_CACHE_HOME to another directory", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl Artifacts {
+    /// Finds a Java and makes sure that both servers' jars are in the user's cache, fetching them once with Maven.
+    ///
+    /// # Errors
+    /// [`FetchError`], each a sentence with the remedy.
+    pub fn ensure(progress: impl FnMut(Progress)) -> Result<Self, FetchError> {
+        Self::ensure_on(&Machine::of_process(), progress)
+    }
+
+    /// [`Artifacts::ensure`] on a machine that is described instead of looked at.
+    ///
+    /// # Errors
+    /// [`FetchError`], each a sentence with the remedy.
+    pub fn ensure_on(machine: &Machine, mut progress: impl FnMut(Progress)) -> Result<Self, FetchError> {
+        let java = Java::find(machine)?;
+        let cache = machine.cache.as_ref().ok_or(FetchError::NoCache)?.join("sluice");
+        for component in [&KAFKA, &CASSANDRA] {
+            if !is_whole(component, &cache)? {
+                fetch(component, machine, &java, &cache, &mut progress)?;
+            }
+        }
+        Ok(Self { java, kafka: cache.join(KAFKA.slug), cassandra: cache.join(CASSANDRA.slug) })
+    }
+}
+
+fn fetch(
+    component: &Component,
+    machine: &Machine,
+    java: &Java,
+    cache: &Path,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), FetchError> {
+    let what = component.title;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| {
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                FetchError::DiskFull { what, cache: cache.to_owned() }
+            } else {
+                FetchError::Io { path, source }
+            }
+        }
+    };
+    std::fs::create_dir_all(cache).map_err(failed(cache))?;
+    let _lock = lock(cache, progress).map_err(failed(&cache.join("lock")))?;
+    // Whoever held the lock may have fetched what we came for.
+    if is_whole(component, cache)? {
+        return Ok(());
+    }
+    let mvn = machine.program("mvn").ok_or(FetchError::NoMaven { what })?;
+    let dir = cache.join(format!("{}.partial", component.slug));
+    remove(&dir).map_err(failed(&dir))?;
+    std::fs::create_dir_all(&dir).map_err(failed(&dir))?;
+
+    progress(Progress::Resolving { what });
+    let total = jar_lock::jars(component.lock).count();
+    let outcome = maven::copy_jars(&mvn, machine, java, component, &dir, |jar, done| {
+        progress(Progress::Fetched { what, jar: jar.to_owned(), done, total });
+    });
+    let log = dir.join("mvn.log");
+    match outcome.map_err(failed(&dir))? {
+        maven::Outcome::Copied => {}
+        maven::Outcome::NoNetwork => return Err(FetchError::NoNetwork { what, log }),
+        maven::Outcome::DiskFull => {
+            return Err(FetchError::DiskFull { what, cache: cache.to_owned() });
+        }
+        maven::Outcome::Failed(reason) => return Err(FetchError::Maven { what, reason, log }),
+    }
+
+    progress(Progress::Checking { what });
+    let lib = dir.join("lib");
+    for jar in jar_lock::jars(component.lock) {
+        if let Some(difference) = jar_lock::differs(&jar, &lib).map_err(failed(&lib))? {
+            let folder = jar.repository_path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            return Err(FetchError::Mismatch {
+                what,
+                jar: jar.file_name().to_owned(),
+                how: match difference {
+                    Difference::Missing => "was not delivered by Maven".to_owned(),
+                    Difference::Size(found) => {
+                        format!("has {found} bytes and is not the pinned file")
+                    }
+                    Difference::Digest(found) => {
+                        format!("has the SHA-256 {found} and is not the pinned file")
+                    }
+                },
+                folder: folder.to_owned(),
+            });
+        }
+    }
+    std::fs::write(dir.join("stamp"), jar_lock::digest(component.lock)).map_err(failed(&dir))?;
+    let home = cache.join(component.slug);
+    remove(&home).map_err(failed(&home))?;
+    std::fs::rename(&dir, &home).map_err(failed(&home))
+}
+
+/// True when the directory was checked against this very lock and every jar still has its size.
+fn is_whole(component: &Component, cache: &Path) -> Result<bool, FetchError> {
+    let home = cache.join(component.slug);
+    match std::fs::read_to_string(home.join("stamp")) {
+        Ok(stamp) if stamp == jar_lock::digest(component.lock) => {}
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => {
+            return Err(FetchError::Io { path: home.join("stamp"), source });
+        }
+    }
+    let lib = home.join("lib");
+    for jar in jar_lock::jars(component.lock) {
+        let difference =
+            jar_lock::differs_in_size(&jar, &lib).map_err(|source| FetchError::Io { path: lib.clone(), source })?;
+        if difference.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Held for as long as the file lives; the system lets go of it when the process ends, however it ends.
+fn lock(cache: &Path, progress: &mut impl FnMut(Progress)) -> io::Result<File> {
+    let file = File::options().create(true).write(true).truncate(false).open(cache.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            progress(Progress::Waiting);
+            file.lock()?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    Ok(file)
+}
+
+fn remove(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
