@@ -1,0 +1,13 @@
+//! The only crate that names the CQL driver: the session, the table of users, DDL, and what an error means.
+
+mod error;
+mod migrate;
+mod session;
+mod settings;
+mod users;
+
+pub use error::{CassandraError, Class, KINDS};
+pub use migrate::MigrateError;
+pub use session::{Session, Table};
+pub use settings::CassandraSettings;
+pub use users::UserTable;

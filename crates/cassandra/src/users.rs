@@ -1,0 +1,232 @@
+//! The table of users: one prepared upsert, single or in unlogged batches.
+//!
+//! Every write carries `USING TIMESTAMP version_us`, so that repeats and older versions, in any order, leave the newest row
+//! (I3). Absent fields are written as null, never left unset: an older value must not show through.
+
+use schema::row::UserRow;
+use scylla::SerializeRow;
+use scylla::statement::batch::{Batch, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+use scylla::value::CqlTimestamp;
+use uuid::Uuid;
+
+use crate::error::{CassandraError, Class};
+use crate::session::Session;
+use crate::settings::CassandraSettings;
+
+/// Columns in the order of [`Values`].
+const COLUMNS: &[&str] = &[
+    "id",
+    "first_name",
+    "last_name",
+    "title",
+    "gender",
+    "address",
+    "city",
+    "state",
+    "country",
+    "nat",
+    "post_code",
+    "latitude",
+    "longitude",
+    "timezone",
+    "email",
+    "username",
+    "dob",
+    "registered_date",
+    "phone",
+    "cell",
+    "picture",
+    "age_band",
+    "email_domain",
+    "source",
+    "run_id",
+    "schema_id",
+];
+
+/// Largest batch in bytes of record values: the server warns above 5 KiB of its own count (`batch_size_warn_threshold`).
+const BATCH_BYTES: usize = 4_500;
+/// The server warns about unlogged batches over more than so many partitions
+/// (`unlogged_batch_across_partitions_warn_threshold`).
+const BATCH_ROWS: usize = 10;
+
+#[derive(SerializeRow)]
+#[scylla(flavor = "enforce_order", skip_name_checks)]
+struct Values<'a> {
+    id: Uuid,
+    first_name: Option<&'a str>,
+    last_name: Option<&'a str>,
+    title: Option<&'a str>,
+    gender: Option<&'a str>,
+    address: Option<&'a str>,
+    city: Option<&'a str>,
+    state: Option<&'a str>,
+    country: Option<&'a str>,
+    nat: Option<&'a str>,
+    post_code: Option<&'a str>,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    timezone: Option<&'a str>,
+    email: &'a str,
+    username: &'a str,
+    dob: Option<CqlTimestamp>,
+    registered_date: Option<CqlTimestamp>,
+    phone: Option<&'a str>,
+    cell: Option<&'a str>,
+    picture: Option<&'a str>,
+    age_band: Option<&'a str>,
+    email_domain: &'a str,
+    source: &'a str,
+    run_id: Option<&'a str>,
+    schema_id: &'a str,
+    version_us: i64,
+}
+
+impl<'a> From<&'a UserRow<'_>> for Values<'a> {
+    fn from(row: &'a UserRow<'_>) -> Self {
+        let at = |date: chrono::DateTime<chrono::Utc>| CqlTimestamp(date.timestamp_millis());
+        Self {
+            id: row.id,
+            first_name: row.first_name.as_deref(),
+            last_name: row.last_name.as_deref(),
+            title: row.title.as_deref(),
+            gender: row.gender,
+            address: row.address.as_deref(),
+            city: row.city.as_deref(),
+            state: row.state.as_deref(),
+            country: row.country.as_deref(),
+            nat: row.nat.as_deref(),
+            post_code: row.post_code.as_deref(),
+            latitude: row.latitude,
+            longitude: row.longitude,
+            timezone: row.timezone.as_deref(),
+            email: &row.email,
+            username: &row.username,
+            dob: row.dob.map(at),
+            registered_date: row.registered_date.map(at),
+            phone: row.phone.as_deref(),
+            cell: row.cell.as_deref(),
+            picture: row.picture.as_deref(),
+            age_band: row.age_band,
+            email_domain: &row.email_domain,
+            source: &row.source,
+            run_id: row.run_id.as_deref(),
+            schema_id: row.schema_id,
+            version_us: row.version.get(),
+        }
+    }
+}
+
+/// The table of users, ready to be written.
+#[derive(Clone)]
+pub struct UserTable {
+    session: Session,
+    insert: PreparedStatement,
+    statement: String,
+    keyspace: String,
+    table: String,
+    batch_rows: usize,
+}
+
+impl UserTable {
+    /// Prepares the upsert. A missing keyspace, table or column is [`Class::Misconfigured`].
+    pub async fn open(session: &Session, settings: &CassandraSettings) -> Result<Self, CassandraError> {
+        let marks = vec!["?"; COLUMNS.len()].join(", ");
+        let (keyspace, table) = (settings.keyspace.clone(), settings.table.clone());
+        let columns = COLUMNS.join(", ");
+        let statement = format!("INSERT INTO {keyspace}.{table} ({columns}) VALUES ({marks}) USING TIMESTAMP ?");
+        let insert = prepare(session, &statement).await?;
+        let batch_rows = if settings.batch_rows == 0 { BATCH_ROWS } else { settings.batch_rows };
+        Ok(Self { session: session.clone(), insert, statement, keyspace, table, batch_rows })
+    }
+
+    /// `keyspace.table`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.keyspace, self.table)
+    }
+
+    /// How many of the first rows, given their records' sizes in bytes, go into one batch: at least one.
+    pub fn batch_of(&self, sizes: impl IntoIterator<Item = usize>) -> usize {
+        fitting(sizes, self.batch_rows)
+    }
+
+    /// Which replica leads for a key. Rows of one batch should share it; on a single node all do.
+    pub fn replica_of(&self, id: Uuid) -> Option<Uuid> {
+        let cluster = self.session.driver.get_cluster_state();
+        if cluster.get_nodes_info().len() < 2 {
+            return None;
+        }
+        let token = cluster.compute_token(&self.keyspace, &self.table, &(id,)).ok()?;
+        cluster.get_token_endpoints(&self.keyspace, &self.table, token).first().map(|(node, _)| node.host_id)
+    }
+
+    /// Writes all rows, as one unlogged batch if there are several, and waits for the acknowledgement. Nothing is retried.
+    /// After an error any of the rows may have been written.
+    pub async fn write(&self, rows: &[UserRow<'_>]) -> Result<(), CassandraError> {
+        let result = match rows {
+            [] => return Ok(()),
+            [row] => self.session.driver.execute_unpaged(&self.insert, Values::from(row)).await,
+            rows => {
+                let mut batch = Batch::new(BatchType::Unlogged);
+                for _ in rows {
+                    batch.append_statement(self.insert.clone());
+                }
+                batch.set_is_idempotent(true);
+                let values: Vec<_> = rows.iter().map(Values::from).collect();
+                self.session.driver.batch(&batch, values).await
+            }
+        };
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.blame(error.into()).await),
+        }
+    }
+
+    /// A refused write may be the row's fault or the table's: where the statement itself cannot be prepared any more, the
+    /// table is missing or changed, and no row is to blame.
+    async fn blame(&self, error: CassandraError) -> CassandraError {
+        if error.class != Class::Rejected {
+            return error;
+        }
+        match prepare(&self.session, &self.statement).await {
+            Ok(_) => error,
+            Err(cause) => cause,
+        }
+    }
+}
+
+async fn prepare(session: &Session, statement: &str) -> Result<PreparedStatement, CassandraError> {
+    let mut prepared = session.driver.prepare(statement).await.map_err(|error| {
+        let error = CassandraError::from(error);
+        match error.class {
+            // Our own statement is refused: keyspace, table or a column is not there.
+            Class::Rejected => CassandraError::new(Class::Misconfigured, "no_table", error.message),
+            Class::Transient | Class::Misconfigured => error,
+        }
+    })?;
+    prepared.set_is_idempotent(true);
+    Ok(prepared)
+}
+
+/// How many of the first rows stay below both of the server's thresholds: at least one.
+fn fitting(sizes: impl IntoIterator<Item = usize>, rows: usize) -> usize {
+    let mut bytes = 0;
+    let below = sizes.into_iter().take(rows).take_while(|size| {
+        bytes += size;
+        bytes <= BATCH_BYTES
+    });
+    below.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_stays_below_the_servers_warnings() {
+        assert_eq!(fitting([430; 50], BATCH_ROWS), 10, "by rows");
+        assert_eq!(fitting([1_100; 50], BATCH_ROWS), 4, "by bytes");
+        assert_eq!(fitting([900_000; 50], BATCH_ROWS), 1, "a large row still goes, alone");
+        assert_eq!(fitting([10], BATCH_ROWS), 1);
+    }
+}

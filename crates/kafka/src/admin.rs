@@ -1,0 +1,130 @@
+//! Questions to the cluster: which topics there are, where they end, what a group has committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use schema::topics::TopicSpec;
+
+use crate::error::{ClientError, RequestError};
+use crate::settings::KafkaSettings;
+
+/// How long one question may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The client could not be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The cluster did not answer, or refused.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The task that waits for the client ended early.
+    #[error("the task that asks the cluster ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// A client for questions. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin {
+    settings: Arc<KafkaSettings>,
+    client: Arc<BaseConsumer<DefaultConsumerContext>>,
+}
+
+impl Admin {
+    /// Builds the client; nothing is asked yet.
+    pub fn new(settings: &KafkaSettings, client_id: &str) -> Result<Self, ClientError> {
+        let client = settings.admin(client_id).create().map_err(ClientError::Config)?;
+        Ok(Self { settings: Arc::new(settings.clone()), client: Arc::new(client) })
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        question: impl FnOnce(&BaseConsumer<DefaultConsumerContext>) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, AdminError> {
+        let client = Arc::clone(&self.client);
+        let answer = tokio::task::spawn_blocking(move || question(&client)).await?;
+        answer.map_err(|source| RequestError { what, source }.into())
+    }
+
+    /// How many partitions a topic has; none when there is no such topic.
+    pub async fn partitions(&self, topic: &str) -> Result<Option<i32>, AdminError> {
+        let topic = topic.to_owned();
+        self.ask("asking for a topic's partitions", move |client| partitions(client, &topic)).await
+    }
+
+    /// For each partition the first offset and one past the last; none when there is no such topic.
+    pub async fn offsets(&self, topic: &str) -> Result<Option<BTreeMap<i32, (i64, i64)>>, AdminError> {
+        let topic = topic.to_owned();
+        self.ask("asking for a topic's offsets", move |client| {
+            let Some(count) = partitions(client, &topic)? else { return Ok(None) };
+            (0..count).map(|p| Ok((p, client.fetch_watermarks(&topic, p, ANSWER)?))).collect::<Result<_, _>>().map(Some)
+        })
+        .await
+    }
+
+    /// What `group` has committed, by partition; partitions it never committed are missing.
+    pub async fn committed(&self, group: &str, topic: &str) -> Result<BTreeMap<i32, i64>, AdminError> {
+        let Some(count) = self.partitions(topic).await? else { return Ok(BTreeMap::new()) };
+        let mut config = self.settings.reader("sluice-admin");
+        config.set("group.id", group);
+        let topic = topic.to_owned();
+        let answer = tokio::task::spawn_blocking(move || {
+            let client: BaseConsumer = config.create()?;
+            let mut wanted = TopicPartitionList::new();
+            wanted.add_partition_range(&topic, 0, count - 1);
+            let offsets = client.committed_offsets(wanted, ANSWER)?;
+            let known = offsets.elements().into_iter().filter_map(|element| match element.offset() {
+                Offset::Offset(offset) => Some((element.partition(), offset)),
+                Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => None,
+            });
+            Ok(known.collect())
+        })
+        .await?;
+        answer.map_err(|source| RequestError { what: "asking for committed offsets", source }.into())
+    }
+
+    /// Makes topics; one that exists is left as it is. For stacks of one's own and tests: services never create topics.
+    pub async fn create_topics(&self, topics: &[(&str, TopicSpec)], replication: i32) -> Result<(), AdminError> {
+        let client: AdminClient<DefaultClientContext> =
+            self.settings.admin("sluice-admin").create().map_err(ClientError::Config)?;
+        let specs = topics.iter().map(|(name, topic)| {
+            let mut new = NewTopic::new(name, topic.partitions, TopicReplication::Fixed(replication));
+            for (name, value) in topic.config {
+                new = new.set(name, value);
+            }
+            new
+        });
+        let specs: Vec<_> = specs.collect();
+        let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
+        let failed = |source| RequestError { what: "creating topics", source };
+        for result in client.create_topics(&specs, &options).await.map_err(failed)? {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(failed(KafkaError::AdminOp(code)).into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn partitions<C: rdkafka::consumer::ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+) -> Result<Option<i32>, KafkaError> {
+    let metadata = client.fetch_metadata(Some(topic), ANSWER)?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
+    match found.error().map(RDKafkaErrorCode::from) {
+        None => Ok(Some(i32::try_from(found.partitions().len()).unwrap_or(i32::MAX))),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+        Some(code) => Err(KafkaError::MetadataFetch(code)),
+    }
+}

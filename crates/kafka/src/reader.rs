@@ -1,0 +1,146 @@
+//! A bounded look at a topic: from a start to where it ended when the look began, outside of any group.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use schema::record::Record;
+
+use crate::error::Class;
+use crate::error::{ClientError, RequestError, class};
+use crate::message;
+use crate::settings::KafkaSettings;
+
+/// A look that makes no progress for so long is given up.
+const STALL: Duration = Duration::from_secs(30);
+/// How long one question may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Where to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// At each partition's first record.
+    Beginning,
+    /// So many offsets before each partition's end.
+    Tail(i64),
+    /// At these offsets; partitions that are not named are left out.
+    At(BTreeMap<i32, i64>),
+}
+
+/// The look failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The client could not be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// There is no such topic.
+    #[error("topic {0} does not exist")]
+    NoTopic(String),
+    /// The cluster did not answer, or refused.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// Nothing came for half a minute.
+    #[error("topic {0} delivers nothing")]
+    Stalled(String),
+}
+
+/// An iterator over the records that are visible to `read_committed`. Blocks.
+pub struct TopicReader {
+    client: BaseConsumer<DefaultConsumerContext>,
+    topic: Arc<str>,
+    /// Partitions not yet read to their end, with the end.
+    open: BTreeMap<i32, i64>,
+}
+
+impl TopicReader {
+    /// Fixes the end offsets and begins to fetch.
+    pub fn open(settings: &KafkaSettings, client_id: &str, topic: &str, start: &Start) -> Result<Self, ReadError> {
+        let mut config = settings.reader(client_id);
+        // Assignment by hand: the group is named because the client wants one, and is never joined.
+        config
+            .set("group.id", "sluice-reader")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest");
+        let client: BaseConsumer = config.create().map_err(ClientError::Config)?;
+        let failed = |what| move |source| RequestError { what, source };
+        let metadata = client.fetch_metadata(Some(topic), ANSWER).map_err(failed("asking for a topic's partitions"))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        let found = found.ok_or_else(|| ReadError::NoTopic(topic.to_owned()))?;
+        let mut open = BTreeMap::new();
+        let mut assignment = TopicPartitionList::new();
+        for partition in found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id) {
+            let (low, high) =
+                client.fetch_watermarks(topic, partition, ANSWER).map_err(failed("asking for a topic's offsets"))?;
+            let from = match start {
+                Start::Beginning => low,
+                Start::Tail(count) => (high - count).max(low),
+                Start::At(offsets) => offsets.get(&partition).copied().unwrap_or(high).max(low),
+            };
+            if from < high {
+                open.insert(partition, high);
+                assignment
+                    .add_partition_offset(topic, partition, Offset::Offset(from))
+                    .map_err(failed("assigning partitions"))?;
+            }
+        }
+        client.assign(&assignment).map_err(failed("assigning partitions"))?;
+        Ok(Self { client, topic: topic.into(), open })
+    }
+
+    fn read(&mut self) -> Result<Option<Record>, ReadError> {
+        let deadline = Instant::now() + STALL;
+        while !self.open.is_empty() {
+            match self.client.poll(Duration::from_millis(100)) {
+                Some(Ok(polled)) => {
+                    let (partition, offset) = (polled.partition(), polled.offset());
+                    let Some(end) = self.open.get(&partition).copied() else { continue };
+                    if offset + 1 >= end {
+                        self.open.remove(&partition);
+                    }
+                    if offset < end {
+                        return Ok(Some(message::record(&polled, &self.topic)));
+                    }
+                }
+                // Behind the last visible record there may be transaction markers: the end is reached without a record.
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.open.remove(&partition);
+                }
+                Some(Err(source)) if class(&source) != Class::Retry => {
+                    return Err(RequestError { what: "reading a topic", source }.into());
+                }
+                Some(Err(_)) | None if Instant::now() >= deadline => {
+                    return Err(ReadError::Stalled(self.topic.to_string()));
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for TopicReader {
+    type Item = Result<Record, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.read().transpose();
+        if matches!(item, Some(Err(_))) {
+            self.open.clear();
+        }
+        item
+    }
+}
+
+impl ReadError {
+    /// True when the same look may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Stalled(_) => true,
+            Self::Request(error) => error.class() == Class::Retry,
+            Self::Client(_) | Self::NoTopic(_) => false,
+        }
+    }
+}

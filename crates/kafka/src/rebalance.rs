@@ -1,0 +1,129 @@
+//! The client's callbacks of a group member: they only note what happened. The thread that polls does the rest, in order,
+//! see [`crate::consumer`].
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::client_log;
+
+/// What the group coordinator wants.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Partitions are ours from now on.
+    Assign(TopicPartitionList),
+    /// Partitions are to be given back. `lost`: they already belong to somebody else.
+    Revoke { partitions: TopicPartitionList, lost: bool },
+}
+
+/// What the client's statistics say of a partition.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Remote {
+    /// One past the last readable record.
+    pub(crate) end: i64,
+    /// Committed offset as the client knows it.
+    pub(crate) committed: Option<i64>,
+    /// Next offset that the client will fetch.
+    pub(crate) next_fetch: i64,
+}
+
+/// The consumer's context.
+#[derive(Debug, Default)]
+pub(crate) struct GroupContext {
+    events: Mutex<VecDeque<Event>>,
+    remote: Mutex<HashMap<(String, i32), Remote>>,
+    /// Set when everything was drained and committed: what is revoked while the client closes is given back at once.
+    closing: AtomicBool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl GroupContext {
+    pub(crate) fn next_event(&self) -> Option<Event> {
+        locked(&self.events).pop_front()
+    }
+
+    pub(crate) fn remote(&self, topic: &str, partition: i32) -> Option<Remote> {
+        locked(&self.remote).get(&(topic.to_owned(), partition)).copied()
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client_log::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client_log::error(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let mut remote = locked(&self.remote);
+        for (topic, of_topic) in statistics.topics {
+            for (partition, of_partition) in of_topic.partitions {
+                if of_partition.ls_offset < 0 {
+                    continue;
+                }
+                let committed = of_partition.committed_offset;
+                let now = Remote {
+                    end: of_partition.ls_offset,
+                    committed: (committed >= 0).then_some(committed),
+                    next_fetch: of_partition.next_offset,
+                };
+                remote.insert((topic.clone(), partition), now);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::SeqCst) {
+            if !assign && let Err(error) = give_back(consumer, partitions) {
+                tracing::warn!(%error, "partitions could not be given back while closing");
+            }
+            return;
+        }
+        let partitions = partitions.clone();
+        let event = if assign {
+            Event::Assign(partitions)
+        } else {
+            Event::Revoke { partitions, lost: consumer.assignment_lost() }
+        };
+        locked(&self.events).push_back(event);
+    }
+}
+
+/// Tells the client that the partitions are taken.
+pub(crate) fn take<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions),
+    }
+}
+
+/// Tells the client that the partitions are free for other members.
+pub(crate) fn give_back<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    }
+}
