@@ -35,14 +35,9 @@ impl Delays {
     }
 
     /// The delay before the next retry.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "the delays never end, so an iterator's Option would be noise"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "the delays never end, so an iterator's Option would be noise")]
     pub fn next(&mut self) -> Duration {
-        self.intervals
-            .next_backoff()
-            .unwrap_or(self.intervals.max_interval)
+        self.intervals.next_backoff().unwrap_or(self.intervals.max_interval)
     }
 
     /// Begins again at retry 0: to be called after a success.
@@ -94,14 +89,10 @@ mod tests {
         // The crate adds one nanosecond to the range it draws from, and truncates.
         let slack = Duration::from_nanos(2);
         for _ in 0..200 {
-            let mut delays =
-                Delays::new(Duration::from_millis(100), Duration::from_millis(1000), 3.0);
+            let mut delays = Delays::new(Duration::from_millis(100), Duration::from_millis(1000), 3.0);
             for least in [100, 300, 900, 1000, 1000].map(Duration::from_millis) {
                 let delay = delays.next();
-                assert!(
-                    delay + slack >= least && delay <= least.mul_f64(1.5) + slack,
-                    "{delay:?} for {least:?}"
-                );
+                assert!(delay + slack >= least && delay <= least.mul_f64(1.5) + slack, "{delay:?} for {least:?}");
             }
             delays.reset();
             assert!(delays.next() <= Duration::from_millis(150) + slack);
@@ -112,16 +103,8 @@ mod tests {
     fn the_jitter_is_spread_over_its_whole_range() {
         let mut delays = Delays::new(Duration::from_secs(1), Duration::from_secs(1), 2.0);
         let drawn: Vec<_> = (0..1000).map(|_| delays.next()).collect();
-        assert!(
-            drawn
-                .iter()
-                .any(|delay| *delay < Duration::from_millis(1050))
-        );
-        assert!(
-            drawn
-                .iter()
-                .any(|delay| *delay > Duration::from_millis(1450))
-        );
+        assert!(drawn.iter().any(|delay| *delay < Duration::from_millis(1050)));
+        assert!(drawn.iter().any(|delay| *delay > Duration::from_millis(1450)));
     }
 
     #[test]
@@ -129,10 +112,7 @@ mod tests {
         let mut delays = Delays::new(Duration::from_secs(9), Duration::from_secs(1), 0.1);
         for _ in 0..5 {
             let delay = delays.next();
-            assert!(
-                delay >= Duration::from_millis(999) && delay <= Duration::from_millis(1501),
-                "{delay:?}"
-            );
+            assert!(delay >= Duration::from_millis(999) && delay <= Duration::from_millis(1501), "{delay:?}");
         }
     }
 

@@ -58,10 +58,7 @@ impl Health {
 
     /// Notes that `what` is away or wrong. True when that is news: the caller logs once, not at every try.
     pub fn not_ready(&self, what: &str, reason: impl Into<String>, remedy: &str) -> bool {
-        let reason = Reason {
-            reason: reason.into(),
-            remedy: remedy.to_owned(),
-        };
+        let reason = Reason { reason: reason.into(), remedy: remedy.to_owned() };
         self.state().reasons.insert(what.to_owned(), reason.clone()) != Some(reason)
     }
 
@@ -106,12 +103,7 @@ impl Health {
     pub fn stuck(&self, now: Instant) -> Vec<String> {
         let state = self.state();
         let stuck = |at: &Instant| now.saturating_duration_since(*at) > LIVENESS_LIMIT;
-        state
-            .ticks
-            .iter()
-            .filter(|(_, at)| stuck(at))
-            .map(|(name, _)| name.clone())
-            .collect()
+        state.ticks.iter().filter(|(_, at)| stuck(at)).map(|(name, _)| name.clone()).collect()
     }
 
     /// What keeps the service from working, if anything.
@@ -126,10 +118,7 @@ impl Health {
                 remedy: remedy.clone(),
             })
             .collect();
-        Snapshot {
-            ready: reasons.is_empty(),
-            reasons,
-        }
+        Snapshot { ready: reasons.is_empty(), reasons }
     }
 
     /// A panic elsewhere cannot leave the maps half written, so a poisoned lock is used on.
@@ -147,10 +136,7 @@ mod tests {
         let health = Health::new();
         assert!(health.snapshot().ready);
         assert!(health.not_ready("kafka", "no topic", "create it"));
-        assert!(
-            !health.not_ready("kafka", "no topic", "create it"),
-            "the same again is no news"
-        );
+        assert!(!health.not_ready("kafka", "no topic", "create it"), "the same again is no news");
         assert!(health.not_ready("kafka", "no broker", "start it"));
         let snapshot = health.clone().snapshot();
         assert_eq!((snapshot.ready, snapshot.reasons.len()), (false, 1));
@@ -187,15 +173,7 @@ mod tests {
     async fn waiting_on_purpose_is_being_alive() {
         let health = Health::new();
         let before = Instant::now();
-        health
-            .while_waiting(tokio::time::sleep(Duration::from_secs(100)))
-            .await;
-        assert!(
-            health
-                .state()
-                .ticks
-                .get("main")
-                .is_some_and(|at| *at >= before)
-        );
+        health.while_waiting(tokio::time::sleep(Duration::from_secs(100))).await;
+        assert!(health.state().ticks.get("main").is_some_and(|at| *at >= before));
     }
 }

@@ -16,11 +16,7 @@ pub struct Shutdown {
 impl Shutdown {
     /// A shutdown that gives a drain `drain` from the moment it is requested.
     pub fn new(drain: Duration) -> Self {
-        Self {
-            token: CancellationToken::new(),
-            deadline: Arc::default(),
-            drain,
-        }
+        Self { token: CancellationToken::new(), deadline: Arc::default(), drain }
     }
 
     /// Asks everything to drain. Only the first call sets the deadline.

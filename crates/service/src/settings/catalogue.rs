@@ -3,17 +3,8 @@
 pub use super::variables::VARIABLES;
 
 /// A name that starts with one of these is meant for this project, or for an older pipeline of its family.
-const PREFIXES: &[&str] = &[
-    "KAFKA_",
-    "CASSANDRA_",
-    "API_",
-    "PRODUCER_",
-    "PIPELINE_",
-    "REPLAY_",
-    "RETRY_",
-    "LOG_",
-    "SPARK_",
-];
+const PREFIXES: &[&str] =
+    &["KAFKA_", "CASSANDRA_", "API_", "PRODUCER_", "PIPELINE_", "REPLAY_", "RETRY_", "LOG_", "SPARK_"];
 
 /// The part of the settings a variable belongs to, in the order in which they are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,15 +73,7 @@ impl Variable {
         unit: &'static str,
         about: &'static str,
     ) -> Self {
-        Self {
-            name,
-            default,
-            unit,
-            about,
-            coupled_to: "",
-            secret: false,
-            section,
-        }
+        Self { name, default, unit, about, coupled_to: "", secret: false, section }
     }
 
     pub(super) const fn coupled(mut self, to: &'static str) -> Self {
@@ -129,10 +112,7 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     if name.starts_with("SPARK_") {
         return None;
     }
-    VARIABLES
-        .iter()
-        .map(|variable| variable.name)
-        .min_by_key(|known| edit_distance(name, known))
+    VARIABLES.iter().map(|variable| variable.name).min_by_key(|known| edit_distance(name, known))
 }
 
 /// Levenshtein distance in bytes; the names are ASCII.
@@ -142,19 +122,13 @@ fn edit_distance(a: &str, b: &str) -> usize {
         let mut diagonal = i;
         let mut left = i + 1;
         for (y, above) in b.bytes().zip(row.iter_mut().skip(1)) {
-            let cost = (diagonal + usize::from(x != y))
-                .min(*above + 1)
-                .min(left + 1);
+            let cost = (diagonal + usize::from(x != y)).min(*above + 1).min(left + 1);
             diagonal = std::mem::replace(above, cost);
             left = cost;
         }
     }
     // The first cell of the row is only right before the first letter.
-    if b.is_empty() {
-        a.len()
-    } else {
-        row.last().copied().unwrap_or_default()
-    }
+    if b.is_empty() { a.len() } else { row.last().copied().unwrap_or_default() }
 }
 
 #[cfg(test)]
@@ -172,23 +146,16 @@ mod tests {
 
     #[test]
     fn the_distance_counts_insertions_deletions_and_changes() {
-        for (a, b, distance) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("abc", "", 3),
-            ("kitten", "sitting", 3),
-            ("flaw", "lawn", 2),
-        ] {
+        for (a, b, distance) in
+            [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2)]
+        {
             assert_eq!(edit_distance(a, b), distance, "{a} {b}");
         }
     }
 
     #[test]
     fn the_nearest_name_is_the_one_that_was_meant() {
-        assert_eq!(
-            nearest("KAFKA_BOOTSTRAP_SERVER"),
-            Some("KAFKA_BOOTSTRAP_SERVERS")
-        );
+        assert_eq!(nearest("KAFKA_BOOTSTRAP_SERVER"), Some("KAFKA_BOOTSTRAP_SERVERS"));
         assert_eq!(nearest("CASSANDRA_HOST"), Some("CASSANDRA_HOSTS"));
         assert_eq!(nearest("API_BATCHSIZE"), Some("API_BATCH_SIZE"));
         assert_eq!(nearest("SPARK_MASTER"), None);

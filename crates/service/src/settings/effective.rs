@@ -35,12 +35,7 @@ pub struct Warning {
 
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Entry {
-            name,
-            value,
-            secret,
-        } in &self.entries
-        {
+        for Entry { name, value, secret } in &self.entries {
             match value {
                 Some(_) if *secret => writeln!(f, "{name}={REDACTED}")?,
                 Some(value) => writeln!(f, "{name}={value}")?,

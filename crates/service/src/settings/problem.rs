@@ -16,16 +16,8 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Some(value) => write!(
-                f,
-                "{}={value:?}: accepted is {}",
-                self.variable, self.accepted
-            ),
-            None => write!(
-                f,
-                "{} is unset: accepted is {}",
-                self.variable, self.accepted
-            ),
+            Some(value) => write!(f, "{}={value:?}: accepted is {}", self.variable, self.accepted),
+            None => write!(f, "{} is unset: accepted is {}", self.variable, self.accepted),
         }
     }
 }
@@ -39,9 +31,5 @@ pub struct SettingsError {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(Problem::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }

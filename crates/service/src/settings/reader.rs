@@ -34,15 +34,8 @@ impl Reader {
     }
 
     /// Reads `pairs` instead of the environment: for tests.
-    pub fn from_pairs(
-        pairs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
-    ) -> Self {
-        Self::new(
-            pairs
-                .into_iter()
-                .map(|(name, value)| (name.into(), OsString::from(value.into())))
-                .collect(),
-        )
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
+        Self::new(pairs.into_iter().map(|(name, value)| (name.into(), OsString::from(value.into()))).collect())
     }
 
     fn new(pairs: Vec<(String, OsString)>) -> Self {
@@ -50,11 +43,7 @@ impl Reader {
         let problems = source
             .unreadable
             .into_iter()
-            .map(|(variable, value, accepted)| Problem {
-                variable,
-                value,
-                accepted,
-            })
+            .map(|(variable, value, accepted)| Problem { variable, value, accepted })
             .collect();
         Self {
             given: source.values,
@@ -109,11 +98,7 @@ impl Reader {
                 Err(error) => format!("the path of a readable file: {error}"),
             }
         };
-        self.problems.push(Problem {
-            variable: file_variable,
-            value: Some(path.clone()),
-            accepted,
-        });
+        self.problems.push(Problem { variable: file_variable, value: Some(path.clone()), accepted });
         None
     }
 
@@ -126,16 +111,9 @@ impl Reader {
         match number {
             Some(number) if accepted.contains(&number) => number,
             _ => {
-                let kind = if "0.5".parse::<T>().is_ok() {
-                    "a number"
-                } else {
-                    "a whole number"
-                };
+                let kind = if "0.5".parse::<T>().is_ok() { "a number" } else { "a whole number" };
                 let (least, most) = accepted.into_inner();
-                self.problem(
-                    name,
-                    format!("{kind} from {least} to {most} ({})", unit(name)),
-                );
+                self.problem(name, format!("{kind} from {least} to {most} ({})", unit(name)));
                 T::default()
             }
         }
@@ -168,32 +146,18 @@ impl Reader {
 
     /// Notes that the value of `name` cannot be used: for what only its reader knows, such as a bound set by another variable.
     pub fn problem(&mut self, name: &'static str, accepted: impl Into<String>) {
-        let value = self
-            .given
-            .get(&name.to_lowercase())
-            .cloned()
-            .or_else(|| self.default_of(name));
+        let value = self.given.get(&name.to_lowercase()).cloned().or_else(|| self.default_of(name));
         let hidden = catalogue::variable(name).is_none_or(|variable| variable.secret);
         self.problems.push(Problem {
             variable: name.to_owned(),
-            value: value.map(|value| {
-                if hidden {
-                    REDACTED.to_owned()
-                } else {
-                    showable(&value)
-                }
-            }),
+            value: value.map(|value| if hidden { REDACTED.to_owned() } else { showable(&value) }),
             accepted: accepted.into(),
         });
     }
 
     /// Notes what the owner of `name` should know although its value is used.
     pub fn warn(&mut self, name: &'static str, message: impl Into<String>) {
-        self.warnings.push(Warning {
-            variable: name.to_owned(),
-            message: message.into(),
-            nearest: None,
-        });
+        self.warnings.push(Warning { variable: name.to_owned(), message: message.into(), nearest: None });
     }
 
     /// Ends the reading.
@@ -202,18 +166,12 @@ impl Reader {
     /// Every problem noted so far.
     pub fn finish(self) -> Result<Effective, SettingsError> {
         if !self.problems.is_empty() {
-            return Err(SettingsError {
-                problems: self.problems,
-            });
+            return Err(SettingsError { problems: self.problems });
         }
         let entry = |variable: &Variable| {
             let value = self.read.get(variable.name)?;
             let value = value.as_deref().map(showable);
-            Some(Entry {
-                name: variable.name,
-                value,
-                secret: variable.secret,
-            })
+            Some(Entry { name: variable.name, value, secret: variable.secret })
         };
         let mut warnings = self.warnings;
         warnings.extend(self.unknown.into_iter().map(|name| Warning {
@@ -221,10 +179,7 @@ impl Reader {
             nearest: catalogue::nearest(&name),
             variable: name,
         }));
-        Ok(Effective {
-            entries: catalogue::VARIABLES.iter().filter_map(entry).collect(),
-            warnings,
-        })
+        Ok(Effective { entries: catalogue::VARIABLES.iter().filter_map(entry).collect(), warnings })
     }
 
     fn value(&mut self, name: &'static str) -> Option<String> {
@@ -235,11 +190,7 @@ impl Reader {
                 accepted: "a variable of the catalogue".to_owned(),
             });
         }
-        let value = self
-            .given
-            .get(&name.to_lowercase())
-            .cloned()
-            .or_else(|| self.default_of(name));
+        let value = self.given.get(&name.to_lowercase()).cloned().or_else(|| self.default_of(name));
         self.read.insert(name, value.clone());
         value
     }

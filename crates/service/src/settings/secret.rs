@@ -52,10 +52,7 @@ mod tests {
 
     #[test]
     fn a_password_inside_a_url_is_taken_out() {
-        assert_eq!(
-            showable("http://me:pw@host:1/a@b"),
-            "http://<redacted>@host:1/a@b"
-        );
+        assert_eq!(showable("http://me:pw@host:1/a@b"), "http://<redacted>@host:1/a@b");
         assert_eq!(showable("http://host/a?mail=x@y"), "http://host/a?mail=x@y");
         assert_eq!(showable("plain"), "plain");
     }

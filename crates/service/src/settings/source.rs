@@ -4,10 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 
 use config::builder::DefaultState;
-use config::{
-    Config, ConfigBuilder, ConfigError, Environment, File, FileFormat, Map, Source as _, Value,
-    ValueKind,
-};
+use config::{Config, ConfigBuilder, ConfigError, Environment, File, FileFormat, Map, Source as _, Value, ValueKind};
 
 use super::catalogue;
 
@@ -26,14 +23,9 @@ pub(super) struct Source {
 }
 
 /// The process's environment: the one place that reads it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the place the ban points to"
-)]
+#[allow(clippy::disallowed_methods, reason = "this is the place the ban points to")]
 pub(super) fn environment() -> Vec<(String, OsString)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .collect()
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
 }
 
 impl Source {
@@ -52,18 +44,11 @@ impl Source {
                 Ok(value) => {
                     environment.insert(name, value);
                 }
-                Err(_) => source
-                    .unreadable
-                    .push((name, None, "UTF-8 text".to_owned())),
+                Err(_) => source.unreadable.push((name, None, "UTF-8 text".to_owned())),
             }
         }
-        let file = environment
-            .get(FILE_VARIABLE)
-            .filter(|path| !path.is_empty())
-            .cloned();
-        let environment = Environment::default()
-            .ignore_empty(true)
-            .source(Some(environment));
+        let file = environment.get(FILE_VARIABLE).filter(|path| !path.is_empty()).cloned();
+        let environment = Environment::default().ignore_empty(true).source(Some(environment));
 
         let mut layers = Config::builder();
         if let Some(path) = file {
@@ -76,27 +61,16 @@ impl Source {
                 )),
             }
         }
-        match layers
-            .add_source(environment)
-            .build()
-            .and_then(|config| config.collect())
-        {
+        match layers.add_source(environment).build().and_then(|config| config.collect()) {
             Ok(values) => source.take(values),
-            Err(error) => {
-                source
-                    .unreadable
-                    .push((FILE_VARIABLE.to_owned(), None, first_line(&error)))
-            }
+            Err(error) => source.unreadable.push((FILE_VARIABLE.to_owned(), None, first_line(&error))),
         }
         source.unknown.sort();
         source
     }
 
     /// The file's values as the lowest layer; names that are none of ours are noted.
-    fn file_layer(
-        &mut self,
-        values: Map<String, Value>,
-    ) -> Result<ConfigBuilder<DefaultState>, ConfigError> {
+    fn file_layer(&mut self, values: Map<String, Value>) -> Result<ConfigBuilder<DefaultState>, ConfigError> {
         let mut layer = Config::builder();
         for (key, value) in values {
             let name = key.to_uppercase();
@@ -117,11 +91,7 @@ impl Source {
                     self.values.insert(key, value);
                 }
                 None => {
-                    self.unreadable.push((
-                        key.to_uppercase(),
-                        None,
-                        "text, a number or a list of these".to_owned(),
-                    ));
+                    self.unreadable.push((key.to_uppercase(), None, "text, a number or a list of these".to_owned()));
                 }
             }
         }
@@ -136,10 +106,7 @@ fn read(path: &str) -> Result<Map<String, Value>, ConfigError> {
 /// A scalar as text; a list as its scalars separated by commas, as in the environment.
 fn text(value: Value) -> Option<String> {
     if let ValueKind::Array(items) = value.kind {
-        let items: Option<Vec<String>> = items
-            .into_iter()
-            .map(|item| item.into_string().ok())
-            .collect();
+        let items: Option<Vec<String>> = items.into_iter().map(|item| item.into_string().ok()).collect();
         return items.map(|items| items.join(","));
     }
     value.into_string().ok()
@@ -147,10 +114,5 @@ fn text(value: Value) -> Option<String> {
 
 /// A parser's message without the excerpt that follows it: the excerpt quotes the file, secrets included.
 fn first_line(error: &ConfigError) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -1,8 +1,6 @@
 //! The list of variables, in the order in which they are shown.
 
-use super::catalogue::Section::{
-    Api, Cassandra, Kafka, Pipeline, Producer, Replay, Retry, Service, Sim,
-};
+use super::catalogue::Section::{Api, Cassandra, Kafka, Pipeline, Producer, Replay, Retry, Service, Sim};
 use super::catalogue::Variable;
 
 /// Every variable of every service.

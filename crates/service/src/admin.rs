@@ -1,0 +1,210 @@
+//! The HTTP interface of every service: liveness, readiness, metrics, version, and what the service adds.
+
+use std::convert::Infallible;
+use std::future::IntoFuture as _;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower::ServiceExt as _;
+
+use crate::health::Health;
+use crate::metrics::{CONTENT_TYPE, Metrics};
+use crate::settings::{Reader, Secret};
+use crate::version::{REVISION, VERSION};
+
+/// `ADMIN_ADDR` and `ADMIN_TOKEN`.
+#[derive(Debug, Clone)]
+pub struct AdminSettings {
+    addr: SocketAddr,
+    token: Option<Secret>,
+}
+
+impl AdminSettings {
+    /// Reads both variables.
+    pub fn read(reader: &mut Reader) -> Self {
+        let accepted = "an IP address and a port such as 127.0.0.1:8000 or 0.0.0.0:8000";
+        let addr = reader.parse("ADMIN_ADDR", accepted, |text| text.parse().ok());
+        Self {
+            addr: addr.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+            token: reader.secret("ADMIN_TOKEN"),
+        }
+    }
+}
+
+/// What a service adds to the interface, mounted once it is there. Clones share one slot.
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    added: Arc<OnceLock<Router>>,
+}
+
+impl Routes {
+    /// Mounts `router`; only the first call counts. Everything but GET and HEAD is guarded by `ADMIN_TOKEN`.
+    pub fn mount(&self, router: Router) {
+        self.added.get_or_init(|| router);
+    }
+}
+
+/// The listener could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Another process listens there.
+    #[error("ADMIN_ADDR {0} is in use: stop the process that listens there or set another ADMIN_ADDR")]
+    InUse(SocketAddr),
+    /// The address cannot be listened on at all.
+    #[error(
+        "ADMIN_ADDR {addr} cannot be listened on: {source}; set an address of this machine and a port that is allowed"
+    )]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A bound listener that does not answer yet.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+    guard: Guard,
+}
+
+impl Admin {
+    /// Listens on the address of the settings.
+    ///
+    /// # Errors
+    /// The address is in use, or is none of this machine.
+    pub async fn bind(settings: &AdminSettings) -> Result<Self, AdminError> {
+        let addr = settings.addr;
+        let listener = TcpListener::bind(addr).await.map_err(|source| {
+            if source.kind() == io::ErrorKind::AddrInUse {
+                AdminError::InUse(addr)
+            } else {
+                AdminError::Bind { addr, source }
+            }
+        })?;
+        let guard = if addr.ip().is_loopback() {
+            Guard::Open
+        } else {
+            settings.token.clone().map_or(Guard::Closed, Guard::Token)
+        };
+        Ok(Self { listener, guard })
+    }
+
+    /// Where it listens: the port is a real one even where the settings said 0.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until it is dropped.
+    ///
+    /// # Errors
+    /// The listener broke.
+    pub async fn serve(
+        self,
+        service: &'static str,
+        health: Health,
+        metrics: Metrics,
+        routes: Routes,
+    ) -> io::Result<()> {
+        let router = router(Surface { service, health, metrics, routes }, self.guard);
+        axum::serve(self.listener, router).into_future().await
+    }
+}
+
+/// Who may do more than look.
+#[derive(Debug, Clone)]
+enum Guard {
+    /// Everyone: only this machine can reach the address.
+    Open,
+    /// Whoever has the token.
+    Token(Secret),
+    /// No one.
+    Closed,
+}
+
+#[derive(Debug, Clone)]
+struct Surface {
+    service: &'static str,
+    health: Health,
+    metrics: Metrics,
+    routes: Routes,
+}
+
+fn router(surface: Surface, guard: Guard) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/version", get(version))
+        .fallback(added)
+        .layer(axum::middleware::from_fn_with_state(guard, guarded))
+        .with_state(surface)
+}
+
+async fn livez(State(surface): State<Surface>) -> Response {
+    let stuck = surface.health.stuck(Instant::now());
+    let status = if stuck.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({"alive": stuck.is_empty(), "stuck": stuck}))).into_response()
+}
+
+async fn readyz(State(surface): State<Surface>) -> Response {
+    let snapshot = surface.health.snapshot();
+    let status = if snapshot.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(snapshot)).into_response()
+}
+
+async fn metrics(State(surface): State<Surface>) -> Response {
+    match surface.metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn version(State(surface): State<Surface>) -> Response {
+    Json(json!({"name": surface.service, "version": VERSION, "revision": REVISION})).into_response()
+}
+
+async fn added(State(surface): State<Surface>, request: Request) -> Result<Response, Infallible> {
+    match surface.routes.added.get() {
+        Some(router) => router.clone().oneshot(request).await,
+        None => Ok(StatusCode::NOT_FOUND.into_response()),
+    }
+}
+
+async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    match guard {
+        _ if looks => next.run(request).await,
+        Guard::Open => next.run(request).await,
+        Guard::Token(token) if carries(&request, &token) => next.run(request).await,
+        Guard::Token(_) => refused(StatusCode::UNAUTHORIZED, "this needs the header authorization: Bearer ADMIN_TOKEN"),
+        Guard::Closed => refused(StatusCode::FORBIDDEN, "actions are off: set ADMIN_TOKEN, or ADMIN_ADDR to loopback"),
+    }
+}
+
+fn refused(status: StatusCode, why: &str) -> Response<Body> {
+    (status, Json(json!({"error": why}))).into_response()
+}
+
+/// Compared without an early end, so that the time taken tells nothing about the token.
+fn carries(request: &Request, token: &Secret) -> bool {
+    let given =
+        request.headers().get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let (given, token) = (given.unwrap_or_default(), token.expose().as_bytes());
+    given.len() == token.len() && given.iter().zip(token).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+}

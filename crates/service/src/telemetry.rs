@@ -1,0 +1,128 @@
+//! Logs: events to standard output, one line each.
+
+use std::fmt;
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::settings::Reader;
+
+/// How an event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LogFormat {
+    Json,
+    Text,
+}
+
+/// `LOG_LEVEL` and `LOG_FORMAT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TelemetrySettings {
+    directives: String,
+    format: LogFormat,
+}
+
+impl TelemetrySettings {
+    /// Reads both variables. A Python format, as an older pipeline has it, means JSON.
+    pub fn read(reader: &mut Reader) -> Self {
+        let directives = reader
+            .parse("LOG_LEVEL", "trace, debug, info, warn, error, off or a filter such as info,kafka=debug", directives)
+            .unwrap_or_default();
+        let mut python = false;
+        let format = reader.parse("LOG_FORMAT", "json or text", |text| {
+            python = text.contains("%(");
+            match text.to_ascii_lowercase().as_str() {
+                "json" => Some(LogFormat::Json),
+                "text" => Some(LogFormat::Text),
+                _ => python.then_some(LogFormat::Json),
+            }
+        });
+        if python {
+            reader.warn("LOG_FORMAT", "a Python format is taken for json; json and text are known");
+        }
+        Self { directives, format: format.unwrap_or(LogFormat::Json) }
+    }
+
+    /// The subscriber that writes events of `service` to `writer`.
+    pub fn subscriber<W>(&self, service: &'static str, writer: W) -> Box<dyn Subscriber + Send + Sync>
+    where
+        W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    {
+        let filter = EnvFilter::new(&self.directives);
+        let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
+        match self.format {
+            LogFormat::Text => Box::new(tracing_subscriber::registry().with(filter).with(lines)),
+            LogFormat::Json => {
+                let format = Named { service, json: Format::default().json().flatten_event(true) };
+                let lines = lines.fmt_fields(JsonFields::new()).event_format(format);
+                Box::new(tracing_subscriber::registry().with(filter).with(lines))
+            }
+        }
+    }
+}
+
+/// Directives of a tracing filter from `LOG_LEVEL`, with the level names of other languages.
+fn directives(text: &str) -> Option<String> {
+    let level = match text.to_ascii_lowercase().as_str() {
+        "warning" => "warn".to_owned(),
+        "critical" | "fatal" => "error".to_owned(),
+        level @ ("trace" | "debug" | "info" | "warn" | "error" | "off") => level.to_owned(),
+        // A lone word is a target to the filter, so a misspelt level would silence everything.
+        _ if !text.contains('=') => return None,
+        _ => text.to_owned(),
+    };
+    EnvFilter::try_new(&level).ok().map(|_| level)
+}
+
+/// The JSON format with the name of the service in every line.
+struct Named {
+    service: &'static str,
+    json: Format<Json>,
+}
+
+impl<S> FormatEvent<S, JsonFields> for Named
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::with_capacity(256);
+        self.json.format_event(context, Writer::new(&mut line), event)?;
+        match line.strip_prefix('{') {
+            Some(fields) => write!(writer, "{{\"service\":\"{}\",{fields}", self.service),
+            None => writer.write_str(&line),
+        }
+    }
+}
+
+/// An error and everything that caused it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        // Many errors already show their source.
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// Logs a panic by its place. Its message may quote a user's value, so it is left out.
+pub(crate) fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        let thread = std::thread::current();
+        tracing::error!(location, thread = thread.name(), "a task panicked");
+    }));
+}
