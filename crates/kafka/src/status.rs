@@ -32,23 +32,35 @@ pub struct PartitionStatus {
     pub paused: Option<String>,
 }
 
-/// Counters since the start of the process.
-#[derive(Debug, Default)]
-pub struct Counters {
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Counters since the start of the process.
+        #[derive(Debug, Default)]
+        pub struct Counters { $(pub(crate) $name: AtomicU64),* }
+
+        impl Counters {
+            $($(#[$doc])* pub fn $name(&self) -> u64 {
+                self.$name.load(Ordering::Relaxed)
+            })*
+        }
+    };
+}
+
+counters! {
     /// Commits that the broker confirmed.
-    pub commits_done: AtomicU64,
+    commits_done,
     /// Commits that failed.
-    pub commits_failed: AtomicU64,
+    commits_failed,
     /// Partitions assigned.
-    pub assigned: AtomicU64,
+    assigned,
     /// Partitions given back.
-    pub revoked: AtomicU64,
+    revoked,
     /// Partitions lost: another member may already own them.
-    pub lost: AtomicU64,
+    lost,
     /// Records that were delivered twice within one assignment.
-    pub repeated: AtomicU64,
+    repeated,
     /// Settlements of an assignment that had ended (I5): ignored.
-    pub late: AtomicU64,
+    late,
 }
 
 impl Counters {

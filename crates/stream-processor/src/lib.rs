@@ -1,0 +1,108 @@
+//! `stream-processor`: consumes `user_data`, decodes, checks, enriches, writes to Cassandra, settles, commits.
+//!
+//! A record is settled when Cassandra acknowledged its row or the broker acknowledged its dead letter (I2); only the settled
+//! prefix of a partition is committed (I1).
+
+mod breaker;
+mod check;
+mod dead_letters;
+mod metrics;
+mod progress;
+mod settings;
+mod shard;
+mod worker;
+mod writer;
+
+use std::sync::Arc;
+
+use kafka::{ClientError, Producer};
+use schema::dead_letter::App;
+use service::Exit;
+use service::process::{Checks, Context, NoArguments, Service};
+use service::settings::Reader;
+use service::version::VERSION;
+use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+pub use crate::settings::ProcessorSettings;
+use crate::shard::Shard;
+
+/// The processor as a service.
+pub struct StreamProcessor;
+
+/// The processor failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A Kafka client could not be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A shard ended although nobody asked it to.
+    #[error("shard {index} ended early: {reason}")]
+    Shard {
+        /// Which one.
+        index: usize,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Service for StreamProcessor {
+    const NAME: &'static str = "stream-processor";
+    const ABOUT: &'static str =
+        "Carries records from Kafka into Cassandra; what cannot be written becomes a dead letter";
+    const ADMIN_ADDR: &'static str = "127.0.0.1:8001";
+    type Arguments = NoArguments;
+    type Settings = ProcessorSettings;
+    type Error = RunError;
+
+    fn settings(reader: &mut Reader) -> ProcessorSettings {
+        ProcessorSettings::read(reader)
+    }
+
+    async fn check(settings: ProcessorSettings, checks: &mut Checks) {
+        check::run(&settings, checks).await;
+    }
+
+    async fn run(settings: ProcessorSettings, _: NoArguments, context: Context) -> Result<Exit, RunError> {
+        run(settings, context).await
+    }
+}
+
+/// Runs every shard until shutdown is requested and what is in flight has come to rest.
+///
+/// # Errors
+/// A shard that ends by itself, or a client that cannot be built.
+pub async fn run(settings: ProcessorSettings, context: Context) -> Result<Exit, RunError> {
+    let table = format!("{}.{}", settings.cassandra.keyspace, settings.cassandra.table);
+    let metrics = Metrics::new(&context.metrics, &table);
+    let progress = Progress::new(metrics.clone());
+    context.routes.mount(progress.router());
+    let producer = Arc::new(Producer::new(&settings.kafka, "stream-processor-dlq")?);
+    let settings = Arc::new(settings);
+    let mut shards = JoinSet::new();
+    for index in 0..settings.shards {
+        let shard = Shard {
+            index,
+            settings: Arc::clone(&settings),
+            producer: Arc::clone(&producer),
+            shutdown: context.shutdown.clone(),
+            health: context.health.clone(),
+            metrics: metrics.clone(),
+            progress: progress.clone(),
+            app: App { name: StreamProcessor::NAME, version: VERSION },
+        };
+        shards.spawn_blocking(move || (index, shard.run()));
+    }
+    let mut drained = true;
+    while let Some(ended) = shards.join_next().await {
+        let failed = |index, reason: String| RunError::Shard { index, reason };
+        match ended {
+            Ok((_, Ok(in_time))) if context.shutdown.is_requested() => drained &= in_time,
+            Ok((index, Ok(_))) => return Err(failed(index, "nobody asked it to".to_owned())),
+            Ok((index, Err(error))) => return Err(failed(index, error.to_string())),
+            Err(error) => return Err(failed(usize::MAX, error.to_string())),
+        }
+    }
+    Ok(if drained { Exit::Done } else { Exit::Cut })
+}

@@ -1,0 +1,237 @@
+//! One shard: a consumer with its polling thread, and a single-threaded runtime with long-lived workers that write.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cassandra::{CassandraError, Session, UserTable};
+use kafka::{Admin, ClientError, ConsumeError, GroupConsumer, KafkaSettings, Options, Producer, Status};
+use schema::dead_letter::App;
+use service::health::Health;
+use service::shutdown::Shutdown;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::breaker::Breaker;
+use crate::dead_letters::DeadLetters;
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::settings::ProcessorSettings;
+use crate::worker::{Line, work};
+use crate::writer::{CASSANDRA, Writer, remedy};
+
+/// Workers of a shard when `CASSANDRA_MAX_IN_FLIGHT` is 0: few enough that batches fill up under load, enough to keep a node
+/// busy.
+const WORKERS: usize = 8;
+/// Rows that a worker takes at once when `CASSANDRA_BATCH_ROWS` is 0: the table decides how many make a batch.
+const TAKE_ROWS: usize = 10;
+/// How often the shard looks after its consumer.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A shard ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShardError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Consume(#[from] ConsumeError),
+    #[error("a worker ended early: {0}")]
+    Worker(String),
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(#[source] std::io::Error),
+}
+
+/// What a shard is given.
+#[derive(Clone)]
+pub(crate) struct Shard {
+    pub(crate) index: usize,
+    pub(crate) settings: Arc<ProcessorSettings>,
+    pub(crate) producer: Arc<Producer>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    pub(crate) progress: Progress,
+    pub(crate) app: App,
+}
+
+impl Shard {
+    /// Runs on this thread until shutdown. True when everything in flight came to rest before the deadline.
+    pub(crate) fn run(self) -> Result<bool, ShardError> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ShardError::Runtime)?;
+        tokio::task::LocalSet::new().block_on(&runtime, self.serve())
+    }
+
+    async fn serve(self) -> Result<bool, ShardError> {
+        let shutdown = self.shutdown.clone();
+        let Some(prepared) = shutdown.cuts(Box::pin(self.health.clone().while_waiting(self.prepare()))).await else {
+            return Ok(true);
+        };
+        let (table, dlq_partitions) = prepared?;
+        let breaker = Rc::new(Breaker::new(&self.settings.retry));
+        let (queue, intake) = tokio::sync::mpsc::unbounded_channel();
+        let consumer = GroupConsumer::spawn(&self.settings.kafka, self.options(), queue)?;
+        let status = consumer.status();
+        self.progress.attach(self.index, Arc::clone(&status));
+        let line = Rc::new(self.line(table, dlq_partitions, Rc::clone(&breaker), Mutex::new(intake)));
+        let mut workers = JoinSet::new();
+        let count =
+            if self.settings.cassandra.max_in_flight == 0 { WORKERS } else { self.settings.cassandra.max_in_flight };
+        for _ in 0..count {
+            workers.spawn_local(work(Rc::clone(&line)));
+        }
+        tracing::info!(shard = self.index, workers = count, table = line.writer.table.name(), "shard consumes");
+        let ended = self.look_after(&consumer, &status, &breaker, &mut workers).await;
+        consumer.stop();
+        let joined = tokio::task::spawn_blocking(move || consumer.join()).await;
+        self.health.ended(&self.name());
+        ended?;
+        Ok(joined.map_err(|error| ShardError::Worker(error.to_string()))??)
+    }
+
+    /// Until shutdown, or until the consumer or a worker ends by itself.
+    async fn look_after(
+        &self,
+        consumer: &GroupConsumer,
+        status: &Status,
+        breaker: &Breaker,
+        workers: &mut JoinSet<()>,
+    ) -> Result<(), ShardError> {
+        let mut turns = 0;
+        loop {
+            tokio::select! {
+                () = self.shutdown.requested() => return Ok(()),
+                ended = workers.join_next() => {
+                    // The workers end when the consumer has: its own error says more.
+                    if !consumer.is_finished() {
+                        return Err(ShardError::Worker(format!("{ended:?}")));
+                    }
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if consumer.is_finished() {
+                return Ok(());
+            }
+            self.progress.breaker(self.index, breaker.state(), breaker.cause());
+            let now = status.turns();
+            if now != turns {
+                turns = now;
+                self.health.tick_of(&self.name());
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("shard {}", self.index)
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            client_id: format!("stream-processor-{}", self.index),
+            topics: vec![self.settings.kafka.topics.user_data.clone()],
+            limits: self.settings.limits_of_shard(),
+            commit_interval: self.settings.commit_interval,
+            drain: self.settings.drain,
+        }
+    }
+
+    fn line(
+        &self,
+        table: UserTable,
+        dlq_partitions: i32,
+        breaker: Rc<Breaker>,
+        intake: Mutex<tokio::sync::mpsc::UnboundedReceiver<kafka::Work>>,
+    ) -> Line {
+        let kafka = &self.settings.kafka;
+        let batch_rows = self.settings.cassandra.batch_rows;
+        Line {
+            intake,
+            writer: Writer {
+                table,
+                breaker,
+                retry: self.settings.retry,
+                health: self.health.clone(),
+                metrics: self.metrics.clone(),
+            },
+            dead_letters: DeadLetters {
+                producer: Arc::clone(&self.producer),
+                topic: kafka.topics.dlq.as_str().into(),
+                partitions: dlq_partitions,
+                group: kafka.group_id.clone(),
+                app: self.app,
+                retry: self.settings.retry,
+                health: self.health.clone(),
+                metrics: self.metrics.clone(),
+            },
+            metrics: self.metrics.clone(),
+            batch_rows: if batch_rows == 0 { TAKE_ROWS } else { batch_rows },
+        }
+    }
+
+    /// Waits for both topics and the table; nothing is created here.
+    async fn prepare(&self) -> Result<(UserTable, i32), ClientError> {
+        let kafka = &self.settings.kafka;
+        let admin = Admin::new(kafka, "stream-processor-admin")?;
+        self.partitions(&admin, &kafka.topics.user_data).await;
+        let dlq_partitions = self.partitions(&admin, &kafka.topics.dlq).await;
+        Ok((self.table().await, dlq_partitions))
+    }
+
+    async fn partitions(&self, admin: &Admin, topic: &str) -> i32 {
+        let mut delays = self.settings.retry.delays();
+        let what = format!("kafka topic {topic}");
+        loop {
+            match admin.partitions(topic).await {
+                Ok(Some(partitions)) => {
+                    self.health.ready(&what);
+                    return partitions;
+                }
+                Ok(None) => {
+                    self.not_ready(&what, "the topic does not exist", &topic_remedy(&self.settings.kafka, topic))
+                }
+                Err(error) => self.not_ready(&what, &error.to_string(), KAFKA_REMEDY),
+            }
+            tokio::time::sleep(delays.next()).await;
+        }
+    }
+
+    async fn table(&self) -> UserTable {
+        let mut delays = self.settings.retry.delays();
+        loop {
+            match open_table(&self.settings).await {
+                Ok(table) => {
+                    if self.health.ready(CASSANDRA) {
+                        tracing::info!("cassandra is there");
+                    }
+                    return table;
+                }
+                Err(error) => self.not_ready(CASSANDRA, &error.to_string(), remedy(error.class)),
+            }
+            tokio::time::sleep(delays.next()).await;
+        }
+    }
+
+    fn not_ready(&self, what: &str, reason: &str, remedy: &str) {
+        if self.health.not_ready(what, reason, remedy) {
+            tracing::warn!(what, reason, remedy, "not ready, trying again");
+        }
+    }
+}
+
+/// What a person can do when Kafka does not answer.
+pub(crate) const KAFKA_REMEDY: &str = "bring Kafka back, or set KAFKA_BOOTSTRAP_SERVERS and the KAFKA_SASL_* and KAFKA_SSL_* variables; it goes on by itself";
+
+/// What a person can do when a topic is missing.
+pub(crate) fn topic_remedy(kafka: &KafkaSettings, topic: &str) -> String {
+    format!(
+        "kafka-topics.sh --bootstrap-server {} --create --topic {topic} --partitions 12, or docker compose run --rm kafka-init; \
+         it goes on by itself",
+        kafka.bootstrap_servers
+    )
+}
+
+/// Connects and prepares the upsert, once.
+pub(crate) async fn open_table(settings: &ProcessorSettings) -> Result<UserTable, CassandraError> {
+    let session = Session::connect(&settings.cassandra).await?;
+    UserTable::open(&session, &settings.cassandra).await
+}
