@@ -208,3 +208,67 @@ fn carries(request: &Request, token: &Secret) -> bool {
     let (given, token) = (given.unwrap_or_default(), token.expose().as_bytes());
     given.len() == token.len() && given.iter().zip(token).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::post;
+
+    use super::*;
+
+    async fn answer(guard: Guard, method: Method, path: &str, token: Option<&str>) -> (StatusCode, serde_json::Value) {
+        let surface =
+            Surface { service: "thing", health: Health::new(), metrics: Metrics::new(), routes: Routes::default() };
+        surface.health.not_ready("kafka", "no topic", "create it");
+        surface.routes.mount(Router::new().route("/v1/act", post(|| async { Json(json!({"acted": true})) })));
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        let response = router(surface, guard).oneshot(request).await.expect("an answer");
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 65_536).await.expect("a body");
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_not_ready_says_why_and_what_mends_it() {
+        let (status, body) = answer(Guard::Open, Method::GET, "/readyz", None).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(body["ready"], false);
+        assert_eq!(
+            (&body["reasons"][0]["what"], &body["reasons"][0]["remedy"]),
+            (&"kafka".into(), &"create it".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn an_action_needs_the_token_beyond_loopback_and_looking_never_does() {
+        let token = || Guard::Token(Secret::new("hunter2"));
+        for (guard, given, expected) in [
+            (Guard::Open, None, StatusCode::OK),
+            (Guard::Closed, Some("hunter2"), StatusCode::FORBIDDEN),
+            (token(), None, StatusCode::UNAUTHORIZED),
+            (token(), Some("hunter"), StatusCode::UNAUTHORIZED),
+            (token(), Some("hunter3"), StatusCode::UNAUTHORIZED),
+            (token(), Some("hunter2"), StatusCode::OK),
+        ] {
+            let (status, _) = answer(guard.clone(), Method::POST, "/v1/act", given).await;
+            assert_eq!(status, expected, "{guard:?} {given:?}");
+            let (status, _) = answer(guard, Method::GET, "/livez", None).await;
+            assert_eq!(status, StatusCode::OK);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_beyond_loopback_is_guarded() {
+        for (addr, token, open) in
+            [("127.0.0.1:0", None, true), ("0.0.0.0:0", None, false), ("0.0.0.0:0", Some("hunter2"), false)]
+        {
+            let settings = AdminSettings { addr: addr.parse().expect("an address"), token: token.map(Secret::new) };
+            let admin = Admin::bind(&settings).await.expect("a listener");
+            assert_eq!(matches!(admin.guard, Guard::Open), open, "{addr}");
+            assert_eq!(matches!(admin.guard, Guard::Token(_)), token.is_some(), "{addr}");
+        }
+    }
+}

@@ -126,3 +126,86 @@ pub(crate) fn log_panics() {
         tracing::error!(location, thread = thread.name(), "a task panicked");
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn levels_are_known_by_the_names_of_other_languages_in_any_case() {
+        for (given, meant) in [("INFO", "info"), ("Warning", "warn"), ("CRITICAL", "error"), ("DEBUG", "debug")] {
+            assert_eq!(directives(given).as_deref(), Some(meant));
+        }
+        assert_eq!(directives("info,kafka=debug").as_deref(), Some("info,kafka=debug"));
+        for wrong in ["", "loud", "kafka", "kafka=loud"] {
+            assert_eq!(directives(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_python_format_means_json_with_a_warning() {
+        let mut reader = Reader::from_pairs([("LOG_FORMAT", "%(asctime)s - %(message)s")]);
+        let settings = TelemetrySettings::read(&mut reader);
+        assert_eq!(settings.format, LogFormat::Json);
+        assert_eq!(reader.finish().expect("no problems").warnings.len(), 1);
+    }
+
+    fn written(format: &str) -> String {
+        let mut reader = Reader::from_pairs([("LOG_FORMAT", format), ("LOG_LEVEL", "info")]);
+        let settings = TelemetrySettings::read(&mut reader);
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        tracing::subscriber::with_default(settings.subscriber("thing", move || writer.clone()), || {
+            tracing::info!(users = 3, "page \"finished\"");
+            tracing::debug!("not shown");
+        });
+        let bytes = buffer.0.lock().expect("the buffer").clone();
+        String::from_utf8(bytes).expect("UTF-8")
+    }
+
+    #[test]
+    fn an_event_is_one_flat_json_line_that_names_the_service() {
+        let line: serde_json::Value = serde_json::from_str(&written("json")).expect("one JSON line");
+        assert_eq!((&line["service"], &line["level"]), (&"thing".into(), &"INFO".into()));
+        assert_eq!((&line["users"], &line["message"]), (&3.into(), &"page \"finished\"".into()));
+    }
+
+    #[test]
+    fn text_is_one_line_without_colour() {
+        let text = written("TEXT");
+        assert!(
+            text.ends_with("users=3\n") && text.contains("page \"finished\"") && !text.contains('\u{1b}'),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] io::Error);
+        assert_eq!(chain(&Outer(io::Error::other("inner"))), "outer: inner");
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer: {0}")]
+        struct Shown(#[source] io::Error);
+        assert_eq!(chain(&Shown(io::Error::other("inner"))), "outer: inner");
+    }
+
+    #[derive(Debug, Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("the buffer").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}

@@ -13,6 +13,7 @@ pub struct NoArguments {}
 
 /// What was asked for.
 #[derive(Debug, Parser)]
+#[group(skip)]
 pub(super) struct Arguments<A: Args> {
     /// Print the settings in force, secrets redacted, and end
     #[arg(long)]

@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use super::secret::REDACTED;
-
 /// One variable as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) name: &'static str,
+    /// As it may be shown.
     pub(super) value: Option<String>,
-    pub(super) secret: bool,
 }
 
 /// What the service read, in the catalogue's order, and what it has to say about the rest.
@@ -35,9 +33,8 @@ pub struct Warning {
 
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Entry { name, value, secret } in &self.entries {
+        for Entry { name, value } in &self.entries {
             match value {
-                Some(_) if *secret => writeln!(f, "{name}={REDACTED}")?,
                 Some(value) => writeln!(f, "{name}={value}")?,
                 None => writeln!(f, "# {name} is unset")?,
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use super::source::{self, Source};
 ///
 /// A wrong value is noted and a stand-in is returned, so that reading goes on and [`Reader::finish`] tells every problem at
 /// once. An empty value counts as unset. Asking for a name that the catalogue does not hold is a problem too.
-#[derive(Debug)]
 pub struct Reader {
     given: HashMap<String, String>,
     defaults: BTreeMap<&'static str, String>,
+    /// What was read, as it may be shown.
     read: BTreeMap<&'static str, Option<String>>,
     unknown: Vec<String>,
     problems: Vec<Problem>,
@@ -82,24 +82,7 @@ impl Reader {
 
     /// The secret `name`, given as such or in the file that `<name>_FILE` names (less the line ends at its end).
     pub fn secret(&mut self, name: &'static str) -> Option<Secret> {
-        let file_variable = format!("{name}_FILE");
-        let direct = self.value(name);
-        let Some(path) = self.given.get(&file_variable.to_lowercase()) else {
-            return direct.map(Secret::new);
-        };
-        let accepted = if direct.is_some() {
-            format!("unset when {name} is set")
-        } else {
-            match std::fs::read_to_string(path) {
-                Ok(text) => {
-                    self.read.insert(name, Some(REDACTED.to_owned()));
-                    return Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
-                }
-                Err(error) => format!("the path of a readable file: {error}"),
-            }
-        };
-        self.problems.push(Problem { variable: file_variable, value: Some(path.clone()), accepted });
-        None
+        self.value(name).map(Secret::new)
     }
 
     /// The number `name` within `accepted`; `T::default()` after noting a problem.
@@ -147,12 +130,8 @@ impl Reader {
     /// Notes that the value of `name` cannot be used: for what only its reader knows, such as a bound set by another variable.
     pub fn problem(&mut self, name: &'static str, accepted: impl Into<String>) {
         let value = self.given.get(&name.to_lowercase()).cloned().or_else(|| self.default_of(name));
-        let hidden = catalogue::variable(name).is_none_or(|variable| variable.secret);
-        self.problems.push(Problem {
-            variable: name.to_owned(),
-            value: value.map(|value| if hidden { REDACTED.to_owned() } else { showable(&value) }),
-            accepted: accepted.into(),
-        });
+        let value = value.and_then(|value| Some(shown(catalogue::variable(name)?, &value)));
+        self.problems.push(Problem { variable: name.to_owned(), value, accepted: accepted.into() });
     }
 
     /// Notes what the owner of `name` should know although its value is used.
@@ -168,11 +147,8 @@ impl Reader {
         if !self.problems.is_empty() {
             return Err(SettingsError { problems: self.problems });
         }
-        let entry = |variable: &Variable| {
-            let value = self.read.get(variable.name)?;
-            let value = value.as_deref().map(showable);
-            Some(Entry { name: variable.name, value, secret: variable.secret })
-        };
+        let entry =
+            |variable: &Variable| Some(Entry { name: variable.name, value: self.read.get(variable.name)?.clone() });
         let mut warnings = self.warnings;
         warnings.extend(self.unknown.into_iter().map(|name| Warning {
             message: "unknown variable".to_owned(),
@@ -183,16 +159,37 @@ impl Reader {
     }
 
     fn value(&mut self, name: &'static str) -> Option<String> {
-        if catalogue::variable(name).is_none() {
+        let Some(variable) = catalogue::variable(name) else {
             self.problems.push(Problem {
                 variable: name.to_owned(),
                 value: None,
                 accepted: "a variable of the catalogue".to_owned(),
             });
-        }
-        let value = self.given.get(&name.to_lowercase()).cloned().or_else(|| self.default_of(name));
-        self.read.insert(name, value.clone());
+            return None;
+        };
+        let given = self.given.get(&name.to_lowercase()).cloned();
+        let given = if variable.secret { self.of_file(name, given) } else { given };
+        let value = given.or_else(|| self.default_of(name));
+        self.read.insert(name, value.as_deref().map(|value| shown(variable, value)));
         value
+    }
+
+    /// The secret in the file that `<name>_FILE` names, where it does; else `direct`.
+    fn of_file(&mut self, name: &str, direct: Option<String>) -> Option<String> {
+        let variable = format!("{name}_FILE");
+        let Some(path) = self.given.get(&variable.to_lowercase()).cloned() else {
+            return direct;
+        };
+        let accepted = if direct.is_some() {
+            format!("unset when {name} is set")
+        } else {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => return Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(error) => format!("the path of a readable file: {error}"),
+            }
+        };
+        self.problems.push(Problem { variable, value: Some(path), accepted });
+        None
     }
 
     fn default_of(&self, name: &str) -> Option<String> {
@@ -201,6 +198,18 @@ impl Reader {
             None => catalogue::variable(name)?.default,
         };
         (!default.is_empty()).then(|| default.to_owned())
+    }
+}
+
+/// How a value may be shown.
+fn shown(variable: &Variable, value: &str) -> String {
+    if variable.secret { REDACTED.to_owned() } else { showable(value) }
+}
+
+impl fmt::Debug for Reader {
+    /// Says how far the reading is; the values stay out, secrets are among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("read", &self.read).field("problems", &self.problems).finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(Service, "SLUICE_CONFIG", "", "path of a TOML file", "A file of settings, names in lower case; the environment goes before it."),
     Variable::new(Service, "LOG_LEVEL", "info", "a level (any case) or a tracing filter such as info,kafka=debug", "What is logged."),
     Variable::new(Service, "LOG_FORMAT", "json", "json or text", "How it is logged, to standard output."),
-    Variable::new(Service, "ADMIN_ADDR", "127.0.0.1:8000", "IP address and port", "Where /livez, /readyz, /metrics and /version are served; the port is 8000 for producer, 8001 for stream-processor, 8002 for dlq-replayer and 8003 for randomuser-sim.")
+    Variable::new(Service, "ADMIN_ADDR", "127.0.0.1:8000", "IP address and port", "Where /livez, /readyz, /metrics and /version are served; the port is 8000 for producer, 8001 for stream-processor and 8002 for dlq-replayer.")
         .coupled("ADMIN_TOKEN: needed for actions when the address is not loopback"),
     Variable::new(Service, "ADMIN_TOKEN", "", "text", "Bearer token of every HTTP action; GET needs none. Without it there are no actions beyond loopback.")
         .coupled("ADMIN_ADDR")
