@@ -276,3 +276,106 @@ fn remove(dir: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::write_program;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A server of one jar whose content is `abc`.
+    const TINY: Component = Component {
+        title: "Tiny 1",
+        slug: "tiny-1",
+        pom: "<project/>",
+        lock: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 org/abc/1/abc-1.jar\n",
+    };
+
+    /// A machine whose `mvn` is the given shell script, which finds the directory for jars in `$lib`.
+    fn machine(dir: &Path, script: &str) -> Machine {
+        let bin = dir.join("bin");
+        let text =
+            format!("#!/bin/sh\nfor a; do case $a in -DoutputDirectory=*) lib=${{a#*=}};; esac; done\n{script}\n");
+        write_program(&bin.join("mvn"), &text);
+        let mut path = bin.into_os_string();
+        path.push(":/bin:/usr/bin");
+        Machine { path, java_home: None, java_homes: Vec::new(), cache: Some(dir.to_owned()) }
+    }
+
+    fn java() -> Java {
+        Java { program: "java".into(), home: "/nowhere".into(), version: "17".to_owned() }
+    }
+
+    fn outcome(script: &str) -> (tempfile::TempDir, Result<(), FetchError>) {
+        let dir = tempfile::tempdir().unwrap();
+        let outcome = fetch(&TINY, &machine(dir.path(), script), &java(), dir.path(), &mut |_| {});
+        (dir, outcome)
+    }
+
+    #[test]
+    fn jars_that_match_the_lock_are_taken() {
+        let (dir, outcome) = outcome("mkdir \"$lib\"; printf abc > \"$lib/abc-1.jar\"");
+        outcome.unwrap();
+        assert!(is_whole(&TINY, dir.path()).unwrap());
+        std::fs::write(dir.path().join("tiny-1/lib/abc-1.jar"), "ab").unwrap();
+        assert!(!is_whole(&TINY, dir.path()).unwrap(), "a jar cut short is fetched again");
+    }
+
+    #[test]
+    fn a_jar_that_differs_is_refused_and_leaves_nothing_behind_that_looks_whole() {
+        let (dir, outcome) = outcome("mkdir \"$lib\"; printf abd > \"$lib/abc-1.jar\"");
+        let message = outcome.unwrap_err().to_string();
+        assert!(message.contains("abc-1.jar of Tiny 1 has the SHA-256"), "{message}");
+        assert!(message.contains("delete ~/.m2/repository/org/abc/1,"), "{message}");
+        assert!(!is_whole(&TINY, dir.path()).unwrap());
+    }
+
+    #[test]
+    fn each_failure_of_maven_is_told_with_its_remedy() {
+        let message = |script| outcome(script).1.unwrap_err().to_string();
+        let unreachable = message("echo '[ERROR] x: repository.invalid: Temporary failure in name resolution'; exit 1");
+        assert!(unreachable.contains("connect to the network"), "{unreachable}");
+        let full = message("echo '[ERROR] x: No space left on device'; exit 1");
+        assert!(full.contains("make 130 MiB free"), "{full}");
+        let other = message("echo '[ERROR] settings.xml is broken'; exit 1");
+        assert!(other.contains("(settings.xml is broken)"), "{other}");
+        let silent = message("echo 'no such virtual machine' >&2; exit 1");
+        assert!(silent.contains("(no such virtual machine)"), "{silent}");
+    }
+
+    #[test]
+    fn without_maven_the_first_start_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine { path: dir.path().into(), ..machine(dir.path(), "") };
+        let error = fetch(&TINY, &machine, &java(), dir.path(), &mut |_| {}).unwrap_err();
+        assert!(matches!(error, FetchError::NoMaven { .. }), "{error}");
+    }
+
+    #[test]
+    fn of_two_that_come_at_the_same_time_one_fetches_and_the_other_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "echo run > ../runs.$$; mkdir \"$lib\"; printf abc > \"$lib/abc-1.jar\"";
+        let machine = machine(dir.path(), script);
+        let (both, resolved) = (Barrier::new(2), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    both.wait();
+                    fetch(&TINY, &machine, &java(), dir.path(), &mut |progress| {
+                        if matches!(progress, Progress::Resolving { .. }) {
+                            resolved.fetch_add(1, Ordering::Relaxed);
+                        }
+                    })
+                    .unwrap();
+                });
+            }
+        });
+        assert_eq!(resolved.into_inner(), 1);
+        let runs = std::fs::read_dir(dir.path())
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("runs."));
+        assert_eq!(runs.count(), 1);
+    }
+}

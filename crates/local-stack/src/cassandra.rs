@@ -13,9 +13,9 @@ use crate::node::{self, Launch};
 use crate::options::{Profile, StackOptions};
 use crate::probe;
 
-/// What Cassandra's own start script gives the virtual machine on Java 17, and what makes a lone node ready at once.
+/// What Cassandra's own start script gives the virtual machine, and what makes a lone node ready at once.
 /// Without the exports and opens it ends while it loads its classes.
-const JVM: [&str; 37] = [
+const JVM: [&str; 39] = [
     "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
     "--add-exports=java.management.rmi/com.sun.jmx.remote.internal.rmi=ALL-UNNAMED",
     "--add-exports=java.management/com.sun.jmx.remote.security=ALL-UNNAMED",
@@ -47,10 +47,14 @@ const JVM: [&str; 37] = [
     "-Dio.netty.allocator.maxOrder=11",
     "-Djava.net.preferIPv4Stack=true",
     "-Djava.awt.headless=true",
+    // Its security manager, which Java forbids by itself from 18 on.
+    "-Djava.security.manager=allow",
     "-Dcassandra-foreground=yes",
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.ring_delay_ms=0",
     "-Dcassandra.superuser_setup_delay_ms=0",
+    // Nobody is there to be told of a shutdown.
+    "-Dcassandra.shutdown_announce_in_ms=0",
     "-XX:+ExitOnOutOfMemoryError",
     // No file in the system's temporary directory, which a killed process would leave behind.
     "-XX:+PerfDisableSharedMem",

@@ -1,5 +1,6 @@
 //! Finding a Java that runs both servers.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,8 +8,9 @@ use thiserror::Error;
 
 use crate::machine::Machine;
 
-/// The only Java that both servers run on: Kafka 4 needs 17 or later, Cassandra 5.0 supports 11 and 17.
-const NEEDED: u32 = 17;
+/// The Javas that both servers run on: Kafka 4 needs 17 or later; Cassandra 5.0 is made for 17 and needs a security
+/// manager, which can be allowed up to 23 and is gone from 24 on.
+const FITTING: RangeInclusive<u32> = 17..=23;
 
 /// A Java that runs both servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +28,13 @@ pub struct Java {
 pub enum JavaError {
     /// No `java` anywhere.
     #[error(
-        "no Java was found, and Kafka and Cassandra need one: install a JDK {NEEDED} and put it on PATH or into JAVA_HOME"
+        "no Java was found, and Kafka and Cassandra need one: install a JDK 17 and put it on PATH or into JAVA_HOME"
     )]
     Missing,
     /// There is a `java`, of another version.
     #[error(
-        "{program} is Java {version}, but Kafka 4 and Cassandra 5 together need Java {NEEDED}: install a JDK {NEEDED} and point JAVA_HOME to it"
+        "{program} is Java {version}, but Kafka 4 and Cassandra 5 together need Java {} to {}: install a JDK 17 and point JAVA_HOME to it",
+        FITTING.start(), FITTING.end()
     )]
     Wrong {
         /// The `java` found first.
@@ -40,7 +43,7 @@ pub enum JavaError {
         version: String,
     },
     /// There is a `java` that does not run.
-    #[error("{program} does not say its version: install a JDK {NEEDED} and point JAVA_HOME to it")]
+    #[error("{program} does not say its version: install a JDK 17 and point JAVA_HOME to it")]
     Broken {
         /// The `java` found first.
         program: PathBuf,
@@ -63,7 +66,9 @@ impl Java {
         let mut first_problem = None;
         for program in candidates {
             let problem = match ask(&program) {
-                Some(java) if feature(&java.version) == Some(NEEDED) => return Ok(java),
+                Some(java) if feature(&java.version).is_some_and(|feature| FITTING.contains(&feature)) => {
+                    return Ok(java);
+                }
                 Some(java) => JavaError::Wrong { program, version: java.version },
                 None => JavaError::Broken { program },
             };
@@ -99,20 +104,14 @@ fn feature(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::machine::write_program;
 
     fn fake_java(home: &Path, version: &str) {
-        std::fs::create_dir_all(home.join("bin")).unwrap();
-        let java = home.join("bin/java");
-        std::fs::write(
-            &java,
-            format!(
-                "#!/bin/sh\necho '    java.home = {}' >&2\necho '    java.version = {version}' >&2\n",
-                home.display()
-            ),
-        )
-        .unwrap();
-        std::fs::set_permissions(&java, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let text = format!(
+            "#!/bin/sh\necho '    java.home = {}' >&2\necho '    java.version = {version}' >&2\n",
+            home.display()
+        );
+        write_program(&home.join("bin/java"), &text);
     }
 
     fn machine(dir: &Path) -> Machine {
@@ -131,7 +130,7 @@ mod tests {
     fn a_wrong_java_is_named_with_its_version() {
         let dir = tempfile::tempdir().unwrap();
         fake_java(&dir.path().join("path"), "11.0.2");
-        fake_java(&dir.path().join("other"), "21.0.4");
+        fake_java(&dir.path().join("other"), "25.0.1");
         let message = Java::find(&machine(dir.path())).unwrap_err().to_string();
         assert!(message.contains("path/bin/java is Java 11.0.2"), "{message}");
     }
@@ -158,8 +157,7 @@ mod tests {
     #[test]
     fn a_java_that_does_not_answer_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("path/bin")).unwrap();
-        std::fs::copy("/bin/false", dir.path().join("path/bin/java")).unwrap();
+        write_program(&dir.path().join("path/bin/java"), "#!/bin/sh\nexit 1\n");
         assert!(matches!(Java::find(&machine(dir.path())), Err(JavaError::Broken { .. })));
     }
 

@@ -122,6 +122,9 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 # one consumer need not wait for others before it gets its partitions
 group.initial.rebalance.delay.ms=0
+# a broker that was killed may only register again when its old session has run out, after 9 s by default
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=500
 # the default takes 128 MiB of the heap at the start
 log.cleaner.dedupe.buffer.size=16777216
 num.network.threads=2

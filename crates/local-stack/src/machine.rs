@@ -61,3 +61,15 @@ fn installed_javas(home: Option<&PathBuf>) -> Vec<PathBuf> {
     }
     homes
 }
+
+/// Writes a program for a test through a process of its own: a file that this process has open for writing, or that a
+/// child forked in that moment has inherited so, cannot be run ("text file busy").
+#[cfg(test)]
+pub(crate) fn write_program(path: &std::path::Path, text: &str) {
+    let status = std::process::Command::new("sh")
+        .args(["-c", "mkdir -p \"${1%/*}\" && printf %s \"$2\" > \"$1\" && chmod +x \"$1\"", "sh"])
+        .args([path.as_os_str(), text.as_ref()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}

@@ -45,7 +45,7 @@ impl StackOptions {
     pub fn new(data_dir: impl Into<PathBuf>, profile: Profile) -> Self {
         let (kafka_heap_mib, cassandra_heap_mib) = match profile {
             Profile::Test => (256, 512),
-            Profile::Demo => (384, 768),
+            Profile::Demo => (384, 512),
             Profile::Bench => (1024, 4096),
         };
         Self {
