@@ -116,6 +116,12 @@ impl Degrees<'_> {
 impl<'a> ApiUser<'a> {
     /// The user, cleaned; wrong types are noted in `shape` with their pointers in the API's user.
     pub(crate) fn into_user(self, shape: &mut Shape) -> User<'a> {
+        // An id that is there in a wrong type is no missing one: nothing may be derived in its place.
+        let id_spoiled = match &self.login {
+            Slot::Value(login) => matches!(login.uuid, Slot::WrongType),
+            Slot::WrongType => true,
+            Slot::Absent => false,
+        };
         let name = shape.take("/name", self.name).unwrap_or_default();
         let location = shape.take("/location", self.location).unwrap_or_default();
         let street = shape.take("/location/street", location.street).unwrap_or_default();
@@ -140,6 +146,11 @@ impl<'a> ApiUser<'a> {
         let country = text("/location/country", location.country);
         let email = text("/email", self.email).and_then(text::clean_lower);
         let given_id = text("/login/uuid", login.uuid);
+        let id = if id_spoiled {
+            Given::Malformed
+        } else {
+            id(given_id.as_deref(), email.as_deref(), registered.as_deref())
+        };
         let address = address(
             [street_number.as_deref(), street_name.as_deref()],
             [city.as_deref(), post_code.as_deref()],
@@ -148,7 +159,7 @@ impl<'a> ApiUser<'a> {
         );
 
         User {
-            id: id(given_id.as_deref(), email.as_deref(), registered.as_deref()),
+            id,
             first_name: text("/name/first", name.first),
             last_name: text("/name/last", name.last),
             title: text("/name/title", name.title),
@@ -159,8 +170,8 @@ impl<'a> ApiUser<'a> {
             longitude: longitude.map_or(Given::Absent, Degrees::given),
             timezone: text("/location/timezone/offset", timezone.offset),
             username: text("/login/username", login.username),
-            dob: Given::of_text(dob.as_deref().map(str::trim), date::parse),
-            registered_date: Given::of_text(registered.as_deref().map(str::trim), date::parse),
+            dob: Given::of_text(dob.and_then(text::clean).as_deref(), date::parse),
+            registered_date: Given::of_text(registered.and_then(text::clean).as_deref(), date::parse),
             phone: text("/phone", self.phone),
             cell: text("/cell", self.cell),
             picture: text("/picture/medium", picture.medium),
@@ -195,7 +206,10 @@ fn address(
     state: Option<&str>,
     country: Option<&str>,
 ) -> Option<String> {
-    let city = if city[0].is_some() { city } else { [None, None] };
+    let city = match city {
+        [Some(_), _] => city,
+        [None, _] => [None, None],
+    };
     let groups = [street, city, [state, None], [country, None]];
     let mut address = String::with_capacity(64);
     for group in groups {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::api_user::key_of;
@@ -123,7 +123,7 @@ impl DeadLetter {
         Self {
             id: format!("{}/{}/{}", record.topic, record.partition, record.offset),
             attempts: replays.unwrap_or(0).saturating_add(1),
-            first_failed_at: first_failed_at.unwrap_or(now),
+            first_failed_at: first_failed_at.unwrap_or(now).trunc_subsecs(6),
             ..Self::of(fault, source, run_id, app, now)
         }
     }
@@ -138,6 +138,7 @@ impl DeadLetter {
     }
 
     fn of(fault: &Fault, source: Source, run_id: Option<String>, app: &App, now: DateTime<Utc>) -> Self {
+        let now = now.trunc_subsecs(6);
         let details = fault
             .violations
             .iter()
@@ -323,8 +324,9 @@ pub fn from_record(
     }
 }
 
-/// The dead letter of a user of the API, ready to be published: the user's JSON less its secrets, and the headers that its
-/// record would have had. The key is the id where the user has a usable one.
+/// The dead letter of a user of the API, ready to be published: the user's JSON less its secrets, and the `event.*`, `run.id`
+/// and `source` headers that its record would have had; no `schema.id`, since the value is the API's user. The key is the id
+/// where the user has a usable one.
 pub fn from_user(
     raw_user: &str,
     event: &Event,
@@ -335,6 +337,7 @@ pub fn from_user(
     now: DateTime<Utc>,
 ) -> NewRecord {
     let mut all = event.headers();
+    all.retain(|header| header.name != headers::SCHEMA_ID);
     all.extend(DeadLetter::of_user(event, topic, fault, app, now).headers());
     NewRecord {
         topic: Arc::clone(dlq_topic),

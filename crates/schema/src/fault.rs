@@ -26,7 +26,7 @@ pub struct Fault {
     pub error_type: &'static str,
     /// Text for people that never holds a field's value.
     pub message: String,
-    /// Every violated rule, in the wire record's order of fields; empty where no rule was asked.
+    /// Every violated rule in the wire record's order of fields, wrong types by pointer; empty where no rule was asked.
     pub violations: Vec<Violation>,
 }
 

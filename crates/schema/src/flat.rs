@@ -50,8 +50,10 @@ impl<'de> FromJson<'de> for FlatDate<'de> {
 impl<'a> FlatDocument<'a> {
     /// The user, cleaned. A missing id is derived where there is an e-mail.
     pub(crate) fn into_user(self, shape: &mut Shape) -> User<'a> {
-        let post_code = shape.take("/post_code", self.post_code);
-        let postcode = shape.take("/postcode", self.postcode);
+        let mut digits =
+            |pointer, slot: Slot<TextOrNumber<'a>>| shape.take(pointer, slot).and_then(|code| text::clean(code.0));
+        let post_code = digits("/post_code", self.post_code);
+        let postcode = digits("/postcode", self.postcode);
         let dob = shape.take("/dob", self.dob).and_then(|dob| shape.take("/dob/date", dob.0));
         let registered_date = shape.take("/registered_date", self.registered_date);
 
@@ -70,11 +72,11 @@ impl<'a> FlatDocument<'a> {
             last_name: text("/last_name", self.last_name),
             gender: text("/gender", self.gender).and_then(text::gender),
             address: text("/address", self.address),
-            post_code: post_code.or(postcode).and_then(|code| text::clean(code.0)),
+            post_code: post_code.or(postcode),
             email,
             username: text("/username", self.username),
-            dob: Given::of_text(dob.as_deref().map(str::trim), date::parse),
-            registered_date: Given::of_text(registered_date.as_deref().map(str::trim), date::parse),
+            dob: Given::of_text(dob.and_then(text::clean).as_deref(), date::parse),
+            registered_date: Given::of_text(registered_date.and_then(text::clean).as_deref(), date::parse),
             phone: text("/phone", self.phone),
             picture: text("/picture", self.picture),
             ..User::default()

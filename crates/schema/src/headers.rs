@@ -119,3 +119,26 @@ names! {
 pub fn is_dead_letter_header(name: &str) -> bool {
     (name.starts_with("dlq.") || name.starts_with("__connect.errors.")) && ALL.contains(&name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_names_are_interned_and_foreign_ones_are_kept() {
+        for name in ALL {
+            assert!(matches!(interned(name), Cow::Borrowed(interned) if interned == *name));
+        }
+        assert_eq!(interned("foreign"), Cow::<str>::Owned("foreign".to_owned()));
+    }
+
+    #[test]
+    fn only_names_that_we_set_are_replaced() {
+        let ours = ALL.iter().filter(|name| is_dead_letter_header(name)).count();
+        assert_eq!(ours, 21 + 10);
+        for foreign in ["dlq.foreign", "__connect.errors.foreign", "event.id", "replay.id", "kafka_dlt-original-topic"]
+        {
+            assert!(!is_dead_letter_header(foreign), "{foreign}");
+        }
+    }
+}

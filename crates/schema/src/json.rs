@@ -247,7 +247,8 @@ impl Shape {
     }
 
     /// The fault of a document with wrong types, all of them named.
-    pub(crate) fn into_fault(self, stage: Stage) -> Option<Box<Fault>> {
+    pub(crate) fn into_fault(mut self, stage: Stage) -> Option<Box<Fault>> {
+        self.violations.sort_unstable();
         if self.violations.is_empty() {
             return None;
         }

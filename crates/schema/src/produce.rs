@@ -24,8 +24,9 @@ pub fn record_of(raw_user: &str, event: &Event, topic: &Arc<str>) -> Result<NewR
     }
     let id = rules::judge(&user, &Level::one(event.version.day()))
         .map_err(|violations| rules::fault(Stage::Validate, violations))?;
-    // Its text could quote the user.
-    let value = serde_json::to_vec(&user).map_err(|_| {
+    let mut value = Vec::with_capacity(raw_user.len());
+    // The error's own text could quote the user.
+    serde_json::to_writer(&mut value, &user).map_err(|_| {
         Box::new(Fault::new(Reason::Serialization, Stage::Encode, "json", "the user cannot be written as JSON"))
     })?;
     Ok(NewRecord {

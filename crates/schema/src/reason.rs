@@ -173,3 +173,39 @@ pub const PAIRS: &[(Reason, Stage)] = &[
     (Reason::Internal, Stage::Produce),
     (Reason::Internal, Stage::Write),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_others_are_refused_with_the_set() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(*reason));
+        }
+        for stage in Stage::ALL {
+            assert_eq!(stage.to_string().parse(), Ok(*stage));
+        }
+        let error = "Write".parse::<Stage>().unwrap_err().to_string();
+        assert_eq!(error, "not a stage; accepted: decode, validate, quality, encode, produce, write");
+    }
+
+    #[test]
+    fn each_pair_is_listed_once_and_no_reason_or_stage_is_without_one() {
+        let pairs: BTreeSet<_> = PAIRS.iter().copied().collect();
+        assert_eq!(pairs.len(), PAIRS.len());
+        assert_eq!(pairs.iter().map(|pair| pair.0).collect::<BTreeSet<_>>(), Reason::ALL.iter().copied().collect());
+        assert_eq!(pairs.iter().map(|pair| pair.1).collect::<BTreeSet<_>>(), Stage::ALL.iter().copied().collect());
+        for anywhere in [Reason::ReplayLimit, Reason::TooLate, Reason::Internal] {
+            assert_eq!(pairs.iter().filter(|pair| pair.0 == anywhere).count(), Stage::ALL.len());
+        }
+    }
+
+    #[test]
+    fn only_an_exhausted_write_may_succeed_unchanged() {
+        let retryable: Vec<_> = Reason::ALL.iter().filter(|reason| reason.retryable()).collect();
+        assert_eq!(retryable, [&Reason::WriteExhausted]);
+    }
+}

@@ -146,3 +146,33 @@ pub struct NewRecord {
     /// The headers.
     pub headers: Headers,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_header_of_a_name_wins_and_null_is_no_value() {
+        let mut headers = Headers::new();
+        headers.push("a", "1");
+        headers.push("b", [0xff]);
+        headers.push("a", "2");
+        assert_eq!(
+            (headers.text("a"), headers.get("b"), headers.text("b")),
+            (Some("2"), Some([0xff].as_slice()), None)
+        );
+        headers.push_foreign("a", None);
+        assert_eq!((headers.get("a"), headers.contains("a"), headers.len()), (None, true, 4));
+    }
+
+    #[test]
+    fn a_replaced_header_occurs_once_and_the_others_keep_their_order() {
+        let mut headers = Headers::new();
+        for (name, value) in [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")] {
+            headers.push(name, value);
+        }
+        headers.replace("a", "5");
+        let names: Vec<_> = headers.iter().map(|header| &*header.name).collect();
+        assert_eq!((names, headers.text("a")), (vec!["b", "c", "a"], Some("5")));
+    }
+}

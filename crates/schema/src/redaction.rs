@@ -35,22 +35,30 @@ impl<'a> Scanner<'a> {
         self.value(false)?;
         while let Some(container) = self.open.last() {
             let is_object = container.is_object;
-            self.keep_space();
+            let space = self.space();
             match self.rest.bytes().next()? {
                 b'}' | b']' => {
+                    self.kept.push_str(space);
                     self.keep(1)?;
                     self.open.pop();
                 }
                 b',' if is_object => {
+                    self.kept.push_str(space);
                     self.take(1)?;
-                    self.member()?;
+                    let space = self.space();
+                    self.member(space)?;
                 }
                 b',' => {
+                    self.kept.push_str(space);
                     self.keep(1)?;
+                    self.keep_space();
                     self.element()?;
                 }
-                _ if is_object => self.member()?,
-                _ => self.element()?,
+                _ if is_object => self.member(space)?,
+                _ => {
+                    self.kept.push_str(space);
+                    self.element()?;
+                }
             }
         }
         self.keep_space();
@@ -59,13 +67,12 @@ impl<'a> Scanner<'a> {
 
     fn element(&mut self) -> Option<()> {
         let below_id = self.open.last()?.below_id;
-        self.keep_space();
         self.value(below_id)
     }
 
-    /// One member of an object, from before its name on; its comma is written here, and only where it is kept.
-    fn member(&mut self) -> Option<()> {
-        let space = self.space();
+    /// One member of an object, from its name on, with the space before it; its comma is written here, and only where it is
+    /// kept.
+    fn member(&mut self, space: &str) -> Option<()> {
         let name_text = self.take(string_length(self.rest)?)?;
         let before_colon = self.space();
         let colon = self.take(1)?;

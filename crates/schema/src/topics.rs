@@ -52,3 +52,30 @@ pub const USER_DATA_CURSOR: TopicSpec =
 /// All five.
 pub const ALL: [TopicSpec; 5] =
     [USER_DATA, USER_DATA_DLQ, USER_DATA_DLQ_PARKED, USER_DATA_DLQ_LEDGER, USER_DATA_CURSOR];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(topic: &TopicSpec, key: &str) -> Option<u64> {
+        topic.config.iter().find(|(name, _)| *name == key).map(|(_, value)| value.parse().unwrap())
+    }
+
+    #[test]
+    fn retention_and_sizes_are_those_of_the_contract() {
+        const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+        for (topic, days) in [(USER_DATA, 7), (USER_DATA_DLQ, 30), (USER_DATA_DLQ_PARKED, 90)] {
+            assert_eq!((topic.partitions, number(&topic, "retention.ms")), (12, Some(days * DAY_MS)));
+        }
+        let user_data = number(&USER_DATA, "max.message.bytes").unwrap();
+        assert_eq!(user_data, 1 << 20);
+        for dead in [USER_DATA_DLQ, USER_DATA_DLQ_PARKED] {
+            assert_eq!(number(&dead, "max.message.bytes"), Some(user_data + (64 << 10)));
+            assert!(dead.config.contains(&("message.timestamp.type", "LogAppendTime")));
+        }
+        for (compacted, partitions) in [(USER_DATA_DLQ_LEDGER, 3), (USER_DATA_CURSOR, 1)] {
+            assert_eq!(compacted.partitions, partitions);
+            assert_eq!(compacted.config, [("cleanup.policy", "compact")]);
+        }
+    }
+}

@@ -69,3 +69,33 @@ impl VersionClock {
         VersionMicros(version)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_increase_strictly_when_the_clock_stands_still_or_steps_back() {
+        let at = |micros| DateTime::from_timestamp_micros(micros).unwrap();
+        let mut clock = VersionClock::new();
+        let given: Vec<i64> = [5, 5, 5, 3, 9, 8, -4, 20].map(|micros| clock.next(at(micros)).get()).into();
+        assert_eq!(given, [5, 6, 7, 8, 9, 10, 11, 20]);
+    }
+
+    #[test]
+    fn a_version_is_decimal_digits_and_nothing_else() {
+        assert_eq!(VersionMicros::parse("0").map(VersionMicros::get), Some(0));
+        assert_eq!(VersionMicros::parse("9223372036854775807").map(VersionMicros::get), Some(i64::MAX));
+        for no_version in ["", "-1", "+1", "1 ", "1.0", "9223372036854775808", "٣"] {
+            assert_eq!(VersionMicros::parse(no_version), None, "{no_version}");
+        }
+        assert_eq!(VersionMicros::new(-1), None);
+        assert_eq!(VersionMicros::from_millis(i64::MAX), None);
+        assert_eq!(VersionMicros::from_millis(7).map(VersionMicros::get), Some(7_000));
+    }
+
+    #[test]
+    fn a_version_beyond_the_calendar_has_its_last_day() {
+        assert_eq!(VersionMicros(i64::MAX).day(), DateTime::<Utc>::MAX_UTC.date_naive());
+    }
+}
