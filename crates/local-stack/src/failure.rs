@@ -20,10 +20,12 @@ pub enum StackError {
         holder: Option<String>,
     },
     /// Another stack runs on the same data.
-    #[error("another stack runs on the data in {}: end it first, or use another directory", dir.display())]
+    #[error("another stack (process {process}) runs on the data in {}: end it first, or use another directory", dir.display())]
     DataInUse {
         /// The data directory.
         dir: PathBuf,
+        /// Whose stack it is.
+        process: u32,
     },
     /// A server ended before it answered.
     #[error("{what} ended before it answered: {why} (its log is {})", log.display())]

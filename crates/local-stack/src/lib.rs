@@ -20,7 +20,7 @@ mod machine;
 mod maven;
 mod node;
 mod options;
-mod port;
+pub mod port;
 mod probe;
 mod process;
 mod stack;

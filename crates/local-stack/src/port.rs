@@ -11,7 +11,10 @@ use std::ops::Range;
 const CANDIDATES: Range<u16> = 20_000..32_000;
 
 /// True if a server can listen on the port now.
-pub(crate) fn is_free(port: u16) -> io::Result<bool> {
+///
+/// # Errors
+/// What the operating system says beyond "in use", such as a port that needs privileges.
+pub fn is_free(port: u16) -> io::Result<bool> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(false),
@@ -20,7 +23,10 @@ pub(crate) fn is_free(port: u16) -> io::Result<bool> {
 }
 
 /// A free port that is none of `taken`. Another process may take it before we use it.
-pub(crate) fn free(taken: &[u16]) -> io::Result<u16> {
+///
+/// # Errors
+/// What the operating system says, or `AddrInUse` when no candidate is free.
+pub fn free(taken: &[u16]) -> io::Result<u16> {
     // Processes that look at the same time begin at different places.
     let span = u64::from(CANDIDATES.end - CANDIDATES.start);
     let offset = u16::try_from(RandomState::new().hash_one(std::process::id()) % span).unwrap_or(0);
@@ -34,7 +40,8 @@ pub(crate) fn free(taken: &[u16]) -> io::Result<u16> {
 }
 
 /// Name and number of the process that listens on the port, as far as we may see it: `java (process 4711)`.
-pub(crate) fn holder(port: u16) -> Option<String> {
+#[must_use]
+pub fn holder(port: u16) -> Option<String> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| std::fs::read_to_string(table).ok())

@@ -1,7 +1,8 @@
 //! Kafka and Cassandra together.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::artifacts::Artifacts;
@@ -61,6 +62,14 @@ impl Stack {
             // The cause, not the one that was given up because of it.
             (Err(StackError::Abandoned { .. }), Err(error)) | (Err(error), _) | (_, Err(error)) => Err(error),
         }
+    }
+
+    /// The process whose stack works on `data_dir` now, starting ones included; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StackError::File`] when the directory cannot be looked at.
+    pub fn holder(data_dir: &Path) -> Result<Option<u32>, StackError> {
+        holder(data_dir)
     }
 
     /// The Kafka broker.
@@ -125,12 +134,44 @@ fn start_node(
     Err(StackError::PortInUse { what, port: lost, holder: port::holder(lost) })
 }
 
+/// Taken by the process whose stack works on the directory; it holds that process's number. The system lets go of it
+/// when the process ends, however it ends.
+fn lock_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("lock")
+}
+
 fn lock(data_dir: &Path) -> Result<File, StackError> {
-    let path = data_dir.join("lock");
-    let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(StackError::file(&path))?;
+    let path = lock_file(data_dir);
+    let mut file =
+        File::options().create(true).write(true).truncate(false).open(&path).map_err(StackError::file(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StackError::DataInUse { dir: data_dir.to_owned() }),
+        Ok(()) => {
+            file.set_len(0).map_err(StackError::file(&path))?;
+            file.write_all(std::process::id().to_string().as_bytes()).map_err(StackError::file(&path))?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let process = holder(data_dir)?.unwrap_or_default();
+            Err(StackError::DataInUse { dir: data_dir.to_owned(), process })
+        }
+        Err(TryLockError::Error(source)) => Err(StackError::File { path, source }),
+    }
+}
+
+fn holder(data_dir: &Path) -> Result<Option<u32>, StackError> {
+    let path = lock_file(data_dir);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StackError::File { path, source }),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let mut process = String::new();
+            file.read_to_string(&mut process).map_err(StackError::file(&path))?;
+            Ok(Some(process.trim().parse().unwrap_or_default()))
+        }
         Err(TryLockError::Error(source)) => Err(StackError::File { path, source }),
     }
 }
@@ -140,7 +181,7 @@ fn keep_previous(log: &Path) -> Result<(), StackError> {
     let mut previous = log.as_os_str().to_owned();
     previous.push(".1");
     match std::fs::rename(log, previous) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StackError::file(log)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StackError::file(log)(error)),
         _ => Ok(()),
     }
 }

@@ -51,7 +51,7 @@ fn servers_answer_come_back_after_a_crash_and_keep_their_data_over_a_restart_of_
     ask_cassandra(cassandra.address()).unwrap();
 
     let second = Stack::start(&options(&dir), &artifacts).unwrap_err();
-    assert!(matches!(second, StackError::DataInUse { .. }), "{second}");
+    assert!(matches!(second, StackError::DataInUse { process, .. } if process == std::process::id()), "{second}");
 
     cassandra.pause().unwrap();
     assert!(ask_cassandra(cassandra.address()).is_err());
@@ -73,7 +73,9 @@ fn servers_answer_come_back_after_a_crash_and_keep_their_data_over_a_restart_of_
 
     stack.stop().unwrap();
     assert_eq!((kafka.pid(), cassandra.pid()), (None, None));
+    assert_eq!(Stack::holder(dir.path()).unwrap(), Some(std::process::id()));
     drop(stack);
+    assert_eq!(Stack::holder(dir.path()).unwrap(), None);
 
     // On other ports, with the data that is there.
     let cluster = std::fs::read_to_string(dir.path().join("kafka/data/meta.properties")).unwrap();
