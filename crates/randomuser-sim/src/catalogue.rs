@@ -191,7 +191,7 @@ fn title(nationality: &Nationality, gender: Gender, sequence: &mut Sequence) -> 
     one_of(titles, sequence).to_owned()
 }
 
-/// Digests are digits of the right number; nobody can check them against the salted password without being wrong to.
+/// The digests are made up: of the right length, but not of the password.
 fn login(body: &mut Body, sequence: &mut Sequence) {
     let mut hexadecimal = |digits: usize| {
         let mut text = String::new();

@@ -410,5 +410,5 @@ pub(crate) const USERNAME_SECOND: [&str; 20] = [
 /// `login.password`.
 pub(crate) const PASSWORDS: [&str; 12] = [
     "racers", "krusty", "softball", "glory", "abbott", "outside", "seattle", "hellas", "lombard", "zhou", "fritz1",
-    "p00p",
+    "s3rver",
 ];
