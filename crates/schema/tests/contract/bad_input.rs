@@ -115,6 +115,8 @@ fn a_key_unlike_the_id_is_a_schema_violation() {
     let record = whole(&value);
     assert_eq!(record.key, Some(upper.into_bytes()));
     assert_eq!(refused(&record).error_type, "key_unlike_id", "the key is lower-case, be the id as it may");
+    let folded = Record { key: Some(ID.into()), ..record };
+    assert_eq!(row_of(&folded, now()).unwrap().id.to_string(), ID);
 }
 
 #[test]
