@@ -1,0 +1,26 @@
+//! What end-to-end tests stand on: one real Kafka and one real Cassandra for all tests of a process, a [`World`] of its own
+//! topics and keyspace for each test, services as functions or as processes, and a [`Census`] of where every key ended.
+//!
+//! Nothing here sleeps for a fixed time: [`wait_for`] asks until it is so, and says what it saw when it never was.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a harness fails a test by panicking, with what it saw"
+)]
+
+mod api;
+mod census;
+mod process;
+mod running;
+mod stack;
+mod wait;
+mod world;
+
+pub use api::{FixedApi, recorded_flat, recorded_page};
+pub use census::Census;
+pub use process::Process;
+pub use running::Running;
+pub use stack::{artifacts, data_folder, stack};
+pub use wait::wait_for;
+pub use world::{Row, World, flat_record, user_record};
