@@ -1,0 +1,75 @@
+//! The services' programs, built by cargo.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use local_stack::Process;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::workspace;
+
+/// Programs by name.
+pub(crate) struct Programs(HashMap<&'static str, PathBuf>);
+
+impl Programs {
+    /// Builds the binaries of the packages `names`, with cargo's own progress on standard error. Blocks.
+    pub(crate) fn build(names: &[&'static str], release: bool) -> Result<Self, Failure> {
+        let mut command = Command::new("cargo");
+        command
+            .args(["build", "--locked", "--bins", "--message-format=json-render-diagnostics"])
+            .args(release.then_some("--release"))
+            .args(names.iter().flat_map(|name| ["--package", name]))
+            .current_dir(workspace::root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let mut process = Process::spawn(command).map_err(Failure::NoCargo)?;
+        let mut found = HashMap::new();
+        if let Some(stdout) = process.take_stdout() {
+            for line in BufReader::new(stdout).lines() {
+                let line = line.map_err(Failure::System)?;
+                if let Some((name, program)) = executable(&line)
+                    && let Some(known) = names.iter().find(|known| **known == name)
+                {
+                    found.insert(*known, program);
+                }
+            }
+        }
+        loop {
+            if let Some(status) = process.wait_for(Duration::from_secs(60)) {
+                return if status.success() { Ok(Self(found)) } else { Err(Failure::Build(status)) };
+            }
+        }
+    }
+
+    /// Where the program is.
+    pub(crate) fn path(&self, name: &'static str) -> Result<&Path, Failure> {
+        self.0.get(name).map(PathBuf::as_path).ok_or(Failure::NoProgram(name))
+    }
+}
+
+/// Name and path in a message of cargo about a finished program ("External tools" in the Cargo book).
+fn executable(line: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let name = message.get("target")?.get("name")?.as_str()?;
+    let program = message.get("executable")?.as_str()?;
+    Some((name.to_owned(), program.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_program_is_found_in_what_cargo_says() {
+        let program =
+            r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"producer"},"executable":"/t/producer"}"#;
+        assert_eq!(executable(program), Some(("producer".to_owned(), PathBuf::from("/t/producer"))));
+        let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"producer"},"executable":null}"#;
+        assert_eq!(executable(library), None);
+        assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! `cargo xtask up`: the whole of Sluice on this machine.
+//!
+//! Started one after another, ended in the opposite order: sources before sinks, Kafka and Cassandra last. A second Ctrl-C
+//! ends at once: every child ends with this process.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use local_stack::{Stack, port};
+use service::Exit;
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::failure::Failure;
+use crate::figures::{Figures, Source};
+use crate::programs::Programs;
+use crate::screen::{Screen, Speaker};
+use crate::services::{Event, Services};
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::{Ports, public_api, servers};
+
+const PRODUCER: Speaker = Speaker { name: "producer", colour: 6 };
+const PROCESSOR: Speaker = Speaker { name: "stream-processor", colour: 2 };
+const REPLAYER: Speaker = Speaker { name: "dlq-replayer", colour: 5 };
+const SIMULATOR: Speaker = Speaker { name: "randomuser-sim", colour: 3 };
+
+/// How often the counts are printed where there is no terminal to redraw them on, if they changed.
+const PRINT_EVERY: Duration = Duration::from_secs(5);
+
+/// Arguments of `up`.
+#[derive(Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    ports: Ports,
+    /// Do not try the public API: randomuser-sim stands in for it.
+    #[arg(long)]
+    offline: bool,
+    /// Build the services without optimisation: quicker to build, slower to run.
+    #[arg(long)]
+    dev: bool,
+}
+
+/// Where the services listen on 127.0.0.1.
+struct ServicePorts {
+    producer: u16,
+    processor: u16,
+    replayer: u16,
+    simulator: u16,
+}
+
+impl ServicePorts {
+    fn choose(ports: Ports) -> Result<Self, Failure> {
+        let mut taken = vec![ports.kafka_port, ports.cassandra_port];
+        let mut choose = |speaker: Speaker, usual| {
+            let port = if ports.free_ports {
+                port::free(&taken).map_err(Failure::System)?
+            } else if port::is_free(usual).map_err(Failure::System)? {
+                usual
+            } else {
+                return Err(Failure::PortInUse { name: speaker.name, port: usual, holder: port::holder(usual) });
+            };
+            taken.push(port);
+            Ok(port)
+        };
+        Ok(Self {
+            producer: choose(PRODUCER, 8000)?,
+            processor: choose(PROCESSOR, 8001)?,
+            replayer: choose(REPLAYER, 8002)?,
+            simulator: choose(SIMULATOR, 8010)?,
+        })
+    }
+}
+
+/// Runs until a signal comes or a service ends by itself.
+pub(crate) async fn run(up: Up, data_dir: &Path) -> Result<Exit, Failure> {
+    let settings = Settings::read()?;
+    let artifacts = servers::fetch(data_dir)?;
+    let service_ports = ServicePorts::choose(up.ports)?;
+    let mut signals = Signals::watch()?;
+    let mut screen = Screen::on_stdout();
+    let began = Instant::now();
+
+    screen.say("starting Kafka and Cassandra, and building the services")?;
+    let start = async {
+        let started = servers::start_in_background(up.ports, data_dir, artifacts);
+        let names = [PRODUCER.name, PROCESSOR.name, REPLAYER.name, SIMULATOR.name];
+        let built = async {
+            let built = tokio::task::spawn_blocking(move || Programs::build(&names, !up.dev)).await;
+            built.map_err(|error| Failure::System(error.into()))?
+        };
+        let asked =
+            async { Ok(if up.offline { Err("--offline".to_owned()) } else { public_api::probe(&settings.api).await }) };
+        let (stack, programs, api) = tokio::try_join!(started, built, asked)?;
+        let prepared = servers::prepare(&stack, settings, data_dir).await?;
+        Ok::<_, Failure>((stack, programs, api, prepared))
+    };
+    let (stack, programs, api, (settings, admin, session)) = tokio::select! {
+        started = start => started?,
+        () = signals.next() => return Ok(Exit::Cut),
+    };
+    servers::announce(&mut screen, &stack, began, data_dir)?;
+    if let Err(reason) = &api {
+        screen.say(&format!("{} is not used ({reason}): randomuser-sim stands in for it", settings.api))?;
+    }
+
+    let (mut services, mut heard) = Services::new();
+    start_services(&mut services, &programs, &settings, &service_ports, api.is_err())?;
+    let (figures, mut seen) = watch::channel(Figures::default());
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
+    let source = Source {
+        progress: format!("http://127.0.0.1:{}/v1/progress", service_ports.processor),
+        http: http.map_err(|error| Failure::System(std::io::Error::other(error)))?,
+        settings: settings.clone(),
+        admin,
+        session,
+    };
+    let following = tokio::spawn(source.follow(figures));
+
+    let outcome = watch_over(&mut screen, &mut signals, &mut heard, &mut seen, &settings).await;
+    following.abort();
+    screen.leave_region();
+    screen.say("ending the services, then Kafka and Cassandra; Ctrl-C again ends them at once")?;
+    tokio::select! {
+        ended = end(&mut screen, services, &mut heard, stack, data_dir) => ended.and(outcome),
+        () = signals.next() => Ok(Exit::Cut),
+    }
+}
+
+fn start_services(
+    services: &mut Services,
+    programs: &Programs,
+    settings: &Settings,
+    ports: &ServicePorts,
+    simulate: bool,
+) -> Result<(), Failure> {
+    let loopback = |port| format!("127.0.0.1:{port}");
+    let environment = |admin_port| {
+        let mut environment = vec![
+            ("KAFKA_BOOTSTRAP_SERVERS", settings.kafka.bootstrap_servers.clone()),
+            ("CASSANDRA_HOSTS", settings.cassandra.hosts.join(",")),
+            ("CASSANDRA_PORT", settings.cassandra.port.to_string()),
+            ("ADMIN_ADDR", loopback(admin_port)),
+        ];
+        if !settings.log_format_is_set {
+            environment.push(("LOG_FORMAT", "text".to_owned()));
+        }
+        environment
+    };
+    let mut producer = environment(ports.producer);
+    if simulate {
+        let mut simulator = environment(0);
+        simulator.push(("SIM_ADDR", loopback(ports.simulator)));
+        services.start(SIMULATOR, programs.path(SIMULATOR.name)?, &[], &simulator)?;
+        producer.push(("API_BASE_URL", format!("http://{}/api/", loopback(ports.simulator))));
+    }
+    services.start(PROCESSOR, programs.path(PROCESSOR.name)?, &[], &environment(ports.processor))?;
+    services.start(REPLAYER, programs.path(REPLAYER.name)?, &["serve"], &environment(ports.replayer))?;
+    services.start(PRODUCER, programs.path(PRODUCER.name)?, &[], &producer)
+}
+
+/// Shows what happens until it is time to end.
+async fn watch_over(
+    screen: &mut Screen,
+    signals: &mut Signals,
+    heard: &mut mpsc::Receiver<Event>,
+    seen: &mut watch::Receiver<Figures>,
+    settings: &Settings,
+) -> Result<Exit, Failure> {
+    let mut print = tokio::time::interval(PRINT_EVERY);
+    print.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut printed = Figures::default().counts();
+    let mut events = Vec::new();
+    loop {
+        tokio::select! {
+            () = signals.next() => return Ok(Exit::Done),
+            // Lines that came at the same time are written at the same time.
+            _ = heard.recv_many(&mut events, 256) => {
+                show(screen, &events)?;
+                for event in events.drain(..) {
+                    match event {
+                        Event::Line(..) => {}
+                        // A run that was to end, such as PRODUCER_MODE=once.
+                        Event::Ended(speaker, status) if status.success() => {
+                            screen.say(&format!("{} has ended as asked", speaker.name))?;
+                        }
+                        Event::Ended(speaker, status) => return Err(Failure::Ended { name: speaker.name, status }),
+                    }
+                }
+            }
+            Ok(()) = seen.changed(), if screen.is_terminal() => {
+                let region = seen.borrow_and_update().shown(settings);
+                screen.show(region)?;
+            }
+            _ = print.tick(), if !screen.is_terminal() => {
+                let figures = seen.borrow().clone();
+                if figures.counts() != printed {
+                    printed = figures.counts();
+                    screen.show(figures.shown(settings))?;
+                }
+            }
+        }
+    }
+}
+
+fn show(screen: &mut Screen, events: &[Event]) -> Result<(), Failure> {
+    screen.lines(events.iter().filter_map(|event| match event {
+        Event::Line(speaker, line) => Some((*speaker, line.as_str())),
+        Event::Ended(..) => None,
+    }))
+}
+
+/// Ends the services and then the servers, still showing what the services say.
+async fn end(
+    screen: &mut Screen,
+    services: Services,
+    heard: &mut mpsc::Receiver<Event>,
+    stack: Arc<Stack>,
+    data_dir: &Path,
+) -> Result<(), Failure> {
+    let mut ending = tokio::spawn(services.end());
+    let mut events = Vec::new();
+    // All services are gone when nobody is left to be heard.
+    while heard.recv_many(&mut events, 256).await > 0 {
+        show(screen, &events)?;
+        events.clear();
+    }
+    let ended = (&mut ending).await.map_err(|error| Failure::System(error.into()))?;
+    servers::end(stack, data_dir).await?;
+    ended?;
+    screen.say("all has ended; the data stays for the next start, `cargo xtask down --wipe` deletes it")
+}

@@ -1,0 +1,19 @@
+//! Places in the checkout.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout this program was built from.
+pub(crate) fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package)
+}
+
+/// The numbered DDL.
+pub(crate) fn cql() -> PathBuf {
+    root().join("cql")
+}
+
+/// Where a stack keeps what it has; git ignores it.
+pub(crate) fn data_dir() -> PathBuf {
+    root().join(".sluice")
+}
