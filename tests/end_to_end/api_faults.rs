@@ -24,10 +24,9 @@ async fn page_arrives_behind(name: &str, faults: Value) -> Duration {
     assert_eq!(world.wait_until_consumed().await, 20, "the page once");
     let written: BTreeSet<String> = ids("faulta", 1..=1, 20).into_iter().collect();
     world.census().await.assert_places(&written, &BTreeSet::new());
-    let stats: Value = serde_json::from_str(
-        &reqwest::get(api.url("/stats")).await.expect("an answer").text().await.expect("text"),
-    )
-    .expect("JSON");
+    let stats: Value =
+        serde_json::from_str(&reqwest::get(api.url("/stats")).await.expect("an answer").text().await.expect("text"))
+            .expect("JSON");
     assert_eq!(stats["requests"], json!(count + 1), "{stats}");
     assert_eq!(processor.stop().await, Exit::Done);
     took
@@ -46,8 +45,7 @@ async fn more_failures_than_retries_do_not_end_the_run() {
 
 #[tokio::test]
 async fn too_many_requests_is_waited_out_with_and_without_retry_after() {
-    let took =
-        page_arrives_behind("api_429", json!([{"status": 429}, {"status": 429, "retry_after": "2"}])).await;
+    let took = page_arrives_behind("api_429", json!([{"status": 429}, {"status": 429, "retry_after": "2"}])).await;
     assert!(took >= Duration::from_secs(2), "the least wait is the API's: {took:?}");
 }
 
@@ -84,7 +82,7 @@ async fn an_api_that_is_down_makes_the_producer_wait_without_a_hot_loop() {
     // A port that was free a moment ago: nobody listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
     let producer = world.producer(&format!("http://127.0.0.1:{port}/api/"));
-    let failures = || producer.metric("sluice_producer_api_requests_total{outcome=\"failed\"}");
+    let failures = || producer.metric("sluice_producer_api_requests_total{outcome=\"unreachable\"}");
     end_to_end::wait_for("several tries", async || if failures() >= 6.0 { Ok(()) } else { Err(failures()) }).await;
     let (seen, begun) = (failures(), Instant::now());
     end_to_end::wait_for("more tries", async || if failures() >= seen + 4.0 { Ok(()) } else { Err(failures()) }).await;

@@ -47,7 +47,8 @@ async fn a_table_that_is_dropped_in_the_middle_stops_the_line_and_loses_nothing(
     world.publish(vec![user_record(&world, Uuid::new_v4(), VERSION, |_, _| {})]).await;
     world.wait_for_rows(1).await;
     let session = world.session().await;
-    let (_, keyspace) = world.settings().into_iter().find(|(name, _)| name == "CASSANDRA_KEYSPACE").expect("a keyspace");
+    let (_, keyspace) =
+        world.settings().into_iter().find(|(name, _)| name == "CASSANDRA_KEYSPACE").expect("a keyspace");
     session.query(&format!("DROP TABLE {keyspace}.created_users")).await.expect("dropped");
     world.publish((0..20).map(|_| user_record(&world, Uuid::new_v4(), VERSION, |_, _| {})).collect()).await;
     wait_until_not_ready(&processor, "cassandra", "cql/").await;
@@ -62,7 +63,8 @@ async fn a_table_that_is_dropped_in_the_middle_stops_the_line_and_loses_nothing(
 
 #[tokio::test]
 async fn a_producer_without_its_topics_says_so_and_goes_on_when_they_are_there() {
-    let world = World::without_topics_and_table("topicless").await.with("API_SEED", "topica").with("API_BATCH_SIZE", "5");
+    let world =
+        World::without_topics_and_table("topicless").await.with("API_SEED", "topica").with("API_BATCH_SIZE", "5");
     let api = crate::simulator().await;
     let producer = world.producer(&api.url("/api/"));
     wait_until_not_ready(&producer, &world.kafka().topics.user_data, "--create --topic").await;

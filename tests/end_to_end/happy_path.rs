@@ -11,7 +11,8 @@ const NONE: BTreeSet<String> = BTreeSet::new();
 
 #[tokio::test]
 async fn once_brings_every_user_of_its_pages_into_the_table() {
-    let world = World::new("once").await.with("API_SEED", "oncea").with("API_BATCH_SIZE", "40").with("PRODUCER_BATCHES", "3");
+    let world =
+        World::new("once").await.with("API_SEED", "oncea").with("API_BATCH_SIZE", "40").with("PRODUCER_BATCHES", "3");
     let api = simulator().await;
     assert_eq!(world.produce_once(&api.url("/api/")).await, Exit::Done);
     let processor = world.processor();
@@ -25,7 +26,8 @@ async fn once_brings_every_user_of_its_pages_into_the_table() {
 #[tokio::test]
 async fn interval_goes_on_with_the_next_page_at_every_run() {
     let world = World::new("interval").await;
-    let world = world.with("API_SEED", "intervala").with("API_BATCH_SIZE", "10").with("PRODUCER_INTERVAL_SECONDS", "0.3");
+    let world =
+        world.with("API_SEED", "intervala").with("API_BATCH_SIZE", "10").with("PRODUCER_INTERVAL_SECONDS", "0.3");
     let api = simulator().await;
     let (producer, processor) = (world.producer(&api.url("/api/")), world.processor());
     end_to_end::wait_for("three runs", async || {

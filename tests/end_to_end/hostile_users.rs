@@ -24,7 +24,11 @@ async fn quarter_spoiled(kind: &str, rule: Option<&str>) {
     let ids = ids(&seed, 1..=1, 40);
     let (mut written, mut dead) = (BTreeSet::new(), BTreeSet::new());
     for (id, spoiled) in ids.into_iter().zip(spoiled) {
-        if spoiled && rule.is_some() { dead.insert(id) } else { written.insert(id) };
+        if spoiled && rule.is_some() {
+            dead.insert(id)
+        } else {
+            written.insert(id)
+        };
     }
     let processor = world.processor();
     assert_eq!(world.produce_once(&api.url("/api/")).await, Exit::Done);
@@ -60,4 +64,23 @@ async fn a_user_with_a_name_of_101_characters_is_dead_lettered_alone() {
 #[tokio::test]
 async fn an_unknown_gender_becomes_other_and_passes() {
     quarter_spoiled("unknown_gender", None).await;
+}
+
+#[tokio::test]
+async fn a_user_too_large_for_any_topic_is_dead_lettered_without_its_value_and_does_not_stop_the_line() {
+    let world = World::new("huge").await.with("API_SEED", "hugex").with("API_BATCH_SIZE", "4");
+    let api = simulator().await;
+    set_faults(&api, &json!({"share": {"huge": 1.0}})).await;
+    assert_eq!(world.produce_once(&api.url("/api/")).await, Exit::Done);
+    let letters = world.dead_letters().await;
+    assert_eq!(letters.len(), 4);
+    for letter in letters {
+        assert_eq!(letter.value, None);
+        let bytes: usize =
+            letter.headers.text(headers::DLQ_VALUE_OMITTED_BYTES).expect("its length").parse().expect("a number");
+        assert!(bytes > 1 << 20, "{bytes}");
+        assert!(
+            letter.headers.text(headers::SOURCE).expect("where to fetch it again").starts_with("randomuser:hugex/1/")
+        );
+    }
 }

@@ -14,8 +14,10 @@ fn poison(world: &World) -> Vec<(&'static str, NewRecord)> {
     let mut keyless = user_record(world, Uuid::new_v4(), VERSION, |_, _| {});
     keyless.key = None;
     let unknown = user_record(world, Uuid::new_v4(), VERSION, |_, headers| headers.replace("schema.id", "user/9"));
-    let foreign_key = user_record(world, Uuid::new_v4(), VERSION, |value, _| value["id"] = Uuid::new_v4().to_string().into());
-    let no_version = user_record(world, Uuid::new_v4(), VERSION, |_, headers| headers.replace("event.version_us", "soon"));
+    let foreign_key =
+        user_record(world, Uuid::new_v4(), VERSION, |value, _| value["id"] = Uuid::new_v4().to_string().into());
+    let no_version =
+        user_record(world, Uuid::new_v4(), VERSION, |_, headers| headers.replace("event.version_us", "soon"));
     let ahead = chrono::Utc::now().timestamp_micros() + 3_600_000_000;
     let in_future = user_record(world, Uuid::new_v4(), ahead, |_, _| {});
     vec![
@@ -62,7 +64,8 @@ async fn every_poison_is_dead_lettered_with_its_exact_bytes_and_the_partition_go
     for (index, (reason, record)) in poison.iter().enumerate() {
         let place = placed[2 * index];
         let id = format!("{}/{}/{}", kafka.topics.user_data, place.partition, place.offset);
-        let letter = letters.iter().find(|letter| letter.headers.text(headers::DLQ_ID) == Some(&id)).expect("its letter");
+        let letter =
+            letters.iter().find(|letter| letter.headers.text(headers::DLQ_ID) == Some(&id)).expect("its letter");
         assert_eq!(letter.headers.text(headers::DLQ_REASON), Some(*reason), "poison {index}");
         assert_eq!((&letter.key, &letter.value), (&record.key, &record.value), "the exact bytes of poison {index}");
         assert_eq!(letter.headers.text(headers::DLQ_SOURCE_OFFSET), Some(&*place.offset.to_string()));

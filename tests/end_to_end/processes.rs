@@ -16,7 +16,8 @@ fn pairs(settings: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn three_wrong_settings_are_all_named_and_end_with_64() {
-    let settings = [("KAFKA_ACKS", "1"), ("RETRY_MAX_RETRIES", "many"), ("KAFKA_SSL_KEY_LOCATION", "/k"), ("LOG_FORMAT", "xml")];
+    let settings =
+        [("KAFKA_ACKS", "1"), ("RETRY_MAX_RETRIES", "many"), ("KAFKA_SSL_KEY_LOCATION", "/k"), ("LOG_FORMAT", "xml")];
     for service in SERVICES {
         let ended = Process::run(service, &[], &pairs(&settings));
         assert_eq!(ended.code, Some(64), "{service}: {ended:?}");
@@ -79,7 +80,9 @@ async fn sigterm_drains_and_ends_with_0_and_the_admin_address_answers_meanwhile(
     assert!(get("/readyz").starts_with("HTTP/1.1 200"));
     assert!(get("/version").contains("stream-processor"));
     let metrics = get("/metrics");
-    for series in ["sluice_processor_records_total{outcome=\"written\"} 50", "sluice_processor_breaker_state{state=\"closed\"} 1"] {
+    for series in
+        ["sluice_processor_records_total{outcome=\"written\"} 50", "sluice_processor_breaker_state{state=\"closed\"} 1"]
+    {
         assert!(metrics.contains(series), "{series} in {metrics}");
     }
     assert_eq!(processor.terminate().await.code(), Some(0));

@@ -54,7 +54,11 @@ impl Process {
 
     fn command(name: &str, arguments: &[&str], settings: &[(String, String)]) -> Command {
         let mut command = Command::new(target().join(name));
-        command.args(arguments).env_clear().envs(settings.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
         command
     }
 

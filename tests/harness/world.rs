@@ -231,7 +231,12 @@ impl World {
 }
 
 /// A whole record of `user/1` as the producer writes it; `change` may spoil its value or its headers.
-pub fn user_record(world: &World, id: Uuid, version_us: i64, change: impl FnOnce(&mut Value, &mut Headers)) -> NewRecord {
+pub fn user_record(
+    world: &World,
+    id: Uuid,
+    version_us: i64,
+    change: impl FnOnce(&mut Value, &mut Headers),
+) -> NewRecord {
     let mut value = json!({
         "id": id, "first_name": "Ada", "last_name": "Lovelace", "gender": "female",
         "address": "1 St James's Square, London SW1Y 4LB, Westminster, United Kingdom",

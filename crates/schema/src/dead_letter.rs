@@ -348,3 +348,12 @@ pub fn from_user(
         headers: all,
     }
 }
+
+/// The same dead letter for a topic that does not take its value: the value is null, its length is a header. For users of the
+/// API only, which may be of any size and can be fetched again by their `source`; a consumed record always fits into a topic
+/// that is configured as it should be.
+pub fn without_value(mut letter: NewRecord) -> NewRecord {
+    let bytes = letter.value.take().map_or(0, |value| value.len());
+    letter.headers.replace(headers::DLQ_VALUE_OMITTED_BYTES, bytes.to_string());
+    letter
+}

@@ -75,6 +75,8 @@ names! {
     DLQ_APP_VERSION = "dlq.app.version";
     /// The run of the producer that made it.
     DLQ_RUN_ID = "dlq.run.id";
+    /// How long the value was that the topic of dead letters did not take; the letter's own value is null then.
+    DLQ_VALUE_OMITTED_BYTES = "dlq.value.omitted.bytes";
 
     /// Kafka Connect: the topic.
     CONNECT_TOPIC = "__connect.errors.topic";
@@ -135,7 +137,7 @@ mod tests {
     #[test]
     fn only_names_that_we_set_are_replaced() {
         let ours = ALL.iter().filter(|name| is_dead_letter_header(name)).count();
-        assert_eq!(ours, 21 + 10);
+        assert_eq!(ours, 22 + 10);
         for foreign in ["dlq.foreign", "__connect.errors.foreign", "event.id", "replay.id", "kafka_dlt-original-topic"]
         {
             assert!(!is_dead_letter_header(foreign), "{foreign}");
