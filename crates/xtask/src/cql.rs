@@ -24,7 +24,7 @@ pub(crate) async fn run(cql: &Cql, data_dir: &Path) -> Result<Exit, Failure> {
     let running = Running::find(data_dir)?;
     let settings = Settings::read()?.at(running.kafka, running.cassandra);
     let session = Session::connect(&settings.cassandra).await?;
-    let answer = session.query(&cql.statement).await?;
+    let answer = session.query(&cql.statement).await.map_err(Failure::Statement)?;
     let text = if answer.columns.is_empty() {
         "done".to_owned()
     } else {

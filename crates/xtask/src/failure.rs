@@ -98,7 +98,10 @@ pub(crate) enum Failure {
     /// `cql/` was not applied.
     #[error("the tables could not be made: {0}")]
     Migrate(#[from] cassandra::MigrateError),
-    /// Cassandra refused a statement, or does not answer.
+    /// The user's own statement was refused.
+    #[error("the statement was refused: {0}; mend it and run it again")]
+    Statement(#[source] cassandra::CassandraError),
+    /// Cassandra does not answer.
     #[error("Cassandra did not do as asked: {0}")]
     Cassandra(#[from] cassandra::CassandraError),
     /// A file cannot be read or written.
