@@ -88,7 +88,10 @@ impl Publisher {
             return sent;
         }
         let reason = format!("no acknowledgement for {} s", QUIET.as_secs());
-        self.health.not_ready(SENDS, reason, remedy(&SendError::Transient(String::new())));
+        let remedy = remedy(&SendError::Transient(String::new()));
+        if self.health.not_ready(SENDS, &*reason, remedy) {
+            tracing::warn!(reason, remedy, "kafka is silent");
+        }
         sends.await
     }
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod checks;
 mod signals;
 
+use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -125,11 +126,7 @@ pub fn main<S: Service>() -> ExitCode {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "what --print-config was asked for, and problems of the settings"
-)]
+#[expect(clippy::print_stderr, reason = "problems of the settings belong on standard error")]
 fn start<S: Service>(arguments: Arguments<S::Arguments>) -> Exit {
     let mut reader = Reader::from_process();
     reader.default_to("ADMIN_ADDR", S::ADMIN_ADDR);
@@ -143,7 +140,7 @@ fn start<S: Service>(arguments: Arguments<S::Arguments>) -> Exit {
         }
     };
     if arguments.print_config {
-        print!("{effective}");
+        answer(&effective);
         return Exit::Done;
     }
 
@@ -194,6 +191,11 @@ fn start<S: Service>(arguments: Arguments<S::Arguments>) -> Exit {
     // A blocking call that never returns must not keep the process.
     runtime.shutdown_background();
     exit.unwrap_or(Exit::Failed)
+}
+
+/// Writes to standard output. Whoever reads it may have seen enough and be gone, as `head` is: that is no failure of ours.
+fn answer(text: &impl std::fmt::Display) {
+    let _ = write!(std::io::stdout().lock(), "{text}");
 }
 
 fn warn_of(effective: &Effective) {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// `examples/idle.rs`, which lies beside the folder of the tests.
+/// `examples/idle.rs`, which lies beside the folder of the tests; `cargo test` builds it unless one target is asked for.
 fn idle() -> Command {
     let tests: PathBuf = std::env::current_exe().expect("this test's own path");
     let binary = tests.parent().and_then(|deps| deps.parent()).expect("target folder").join("examples/idle");
@@ -116,6 +116,13 @@ fn help_version_and_settings_go_to_standard_output_and_end_with_0() {
     assert_eq!(status, 0);
     assert!(stdout.contains("API_BATCH_SIZE=7\n") && stdout.contains("KAFKA_SASL_PASSWORD=<redacted>\n"), "{stdout}");
     assert!(stdout.contains("SHUTDOWN_TIMEOUT_SECONDS=25\n") && !stdout.contains("hunter2"), "{stdout}");
+}
+
+#[test]
+fn a_reader_of_standard_output_that_has_seen_enough_is_no_failure() {
+    let mut child = idle().arg("--print-config").spawn().expect("the example starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
 }
 
 #[test]

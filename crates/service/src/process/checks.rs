@@ -16,16 +16,15 @@ pub struct Checks {
 
 impl Checks {
     /// Tries `what` and prints `ok <what> <detail>` or `FAILED <what> <reason>`.
-    #[expect(clippy::print_stdout, reason = "this is the output that --check was asked for")]
     pub async fn run<T: Display, E: Display>(&mut self, what: &str, attempt: impl Future<Output = Result<T, E>>) {
         match tokio::time::timeout(LIMIT, attempt).await {
-            Ok(Ok(detail)) => println!("ok {what} {detail}"),
+            Ok(Ok(detail)) => super::answer(&format_args!("ok {what} {detail}\n")),
             Ok(Err(reason)) => {
-                println!("FAILED {what} {}", reason.to_string().replace('\n', " "));
+                super::answer(&format_args!("FAILED {what} {}\n", reason.to_string().replace('\n', " ")));
                 self.failed = true;
             }
             Err(_) => {
-                println!("FAILED {what} no answer within {} s", LIMIT.as_secs());
+                super::answer(&format_args!("FAILED {what} no answer within {} s\n", LIMIT.as_secs()));
                 self.failed = true;
             }
         }
