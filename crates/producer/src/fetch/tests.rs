@@ -107,9 +107,13 @@ async fn retries_that_are_used_up_are_followed_by_a_longer_wait_and_not_by_givin
 #[tokio::test]
 async fn the_wait_that_the_api_asks_for_is_the_least_wait() {
     // The date has whole seconds: two of the three are left at least.
-    let date = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
-    let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    for (retry_after, least) in [("1".to_owned(), 1000), (date, 1900)] {
+    let date = || {
+        let date = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
+        date.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    };
+    let seconds = || "1".to_owned();
+    for (retry_after, least) in [(&seconds as &dyn Fn() -> String, 1000), (&date, 1900)] {
+        let retry_after = retry_after();
         let api = ScriptedApi::start([Say::Status(429, Some(retry_after.clone()), "{}")]).await;
         let mut bench = Bench::new(&api.url(), &[]);
         bench.page().await;
