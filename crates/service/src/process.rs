@@ -122,7 +122,11 @@ impl ProcessSettings {
 pub fn main<S: Service>() -> ExitCode {
     match arguments::parse(S::NAME, S::ABOUT, std::env::args_os()) {
         Ok(arguments) => start::<S>(arguments).into(),
-        Err(exit) => exit.into(),
+        Err(error) => {
+            // Whoever asked for it has gone away: there is no one to tell.
+            let _ = error.print();
+            arguments::exit_of(&error).into()
+        }
     }
 }
 
@@ -140,7 +144,8 @@ fn start<S: Service>(arguments: Arguments<S::Arguments>) -> Exit {
         }
     };
     if arguments.print_config {
-        answer(&effective);
+        // Whoever reads it may have seen enough and be gone, as `head` is: that is no failure of ours.
+        let _ = write!(std::io::stdout(), "{effective}");
         return Exit::Done;
     }
 
@@ -172,7 +177,7 @@ fn start<S: Service>(arguments: Arguments<S::Arguments>) -> Exit {
     let exit = std::panic::catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             if arguments.check {
-                let mut checks = Checks::default();
+                let mut checks = Checks::new(std::io::stdout());
                 S::check(settings, &mut checks).await;
                 return checks.exit();
             }
@@ -191,11 +196,6 @@ fn start<S: Service>(arguments: Arguments<S::Arguments>) -> Exit {
     // A blocking call that never returns must not keep the process.
     runtime.shutdown_background();
     exit.unwrap_or(Exit::Failed)
-}
-
-/// Writes to standard output. Whoever reads it may have seen enough and be gone, as `head` is: that is no failure of ours.
-fn answer(text: &impl std::fmt::Display) {
-    let _ = write!(std::io::stdout().lock(), "{text}");
 }
 
 fn warn_of(effective: &Effective) {

@@ -25,44 +25,44 @@ pub(super) struct Arguments<A: Args> {
     pub(super) own: A,
 }
 
-/// Parses the command line. `--help` and `--version` are printed here, and so is an error of usage.
-#[expect(clippy::print_stderr, reason = "errors of usage belong on standard error")]
+/// Parses the command line.
+///
+/// # Errors
+/// An error of usage; also `--help` and `--version`, whose text the error carries.
 pub(super) fn parse<A: Args>(
     name: &'static str,
     about: &'static str,
     given: impl IntoIterator<Item = OsString>,
-) -> Result<Arguments<A>, Exit> {
+) -> Result<Arguments<A>, clap::Error> {
     let command = Arguments::<A>::command()
         .name(name)
         .bin_name(name)
         .about(about)
         .version(format!("{VERSION} ({REVISION})"))
         .after_help("Settings are environment variables; .env.example lists them all.");
-    let parsed = command.try_get_matches_from(given).and_then(|matches| Arguments::from_arg_matches(&matches));
-    parsed.map_err(|error| {
-        let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-        if let Err(error) = error.print() {
-            eprintln!("{error}");
-        }
-        exit
-    })
+    command.try_get_matches_from(given).and_then(|matches| Arguments::from_arg_matches(&matches))
+}
+
+/// How a process ends that was given such arguments.
+pub(super) fn exit_of(error: &clap::Error) -> Exit {
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn exit_of(arguments: &[&str]) -> Result<(), Exit> {
+    fn parsed(arguments: &[&str]) -> Result<(), Exit> {
         let given = std::iter::once("thing").chain(arguments.iter().copied()).map(OsString::from);
-        parse::<NoArguments>("thing", "Does things", given).map(drop)
+        parse::<NoArguments>("thing", "Does things", given).map(drop).map_err(|error| exit_of(&error))
     }
 
     #[test]
     fn help_and_version_end_well_and_errors_of_usage_end_with_64() {
-        assert_eq!(exit_of(&[]), Ok(()));
-        assert_eq!(exit_of(&["--help"]), Err(Exit::Done));
-        assert_eq!(exit_of(&["--version"]), Err(Exit::Done));
-        assert_eq!(exit_of(&["--chek"]), Err(Exit::Usage));
-        assert_eq!(exit_of(&["--check", "--print-config"]), Err(Exit::Usage));
+        assert_eq!(parsed(&[]), Ok(()));
+        assert_eq!(parsed(&["--help"]), Err(Exit::Done));
+        assert_eq!(parsed(&["--version"]), Err(Exit::Done));
+        assert_eq!(parsed(&["--chek"]), Err(Exit::Usage));
+        assert_eq!(parsed(&["--check", "--print-config"]), Err(Exit::Usage));
     }
 }
