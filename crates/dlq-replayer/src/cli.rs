@@ -1,0 +1,169 @@
+//! The command line.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::selection::Selection;
+use crate::settings::FASTEST;
+
+/// Characters of `--why`, at most: it travels in a header of every replayed record.
+const LONGEST_REASON: usize = 500;
+
+/// What a command writes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON object a line for lists, one object otherwise
+    Json,
+}
+
+/// What the binary takes.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// What to do; not needed with --check and --print-config.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Watch the dead letters and show their states as metrics, until told to end
+    Serve,
+    /// List dead letters; unresolved ones unless --state says otherwise
+    Ls {
+        /// Which ones.
+        #[command(flatten)]
+        selection: Selection,
+        /// How to show them
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Show one dead letter in full
+    Show {
+        /// As ls lists it: user_data/3/1042, producer/<run>/<page>/<index> or dlq/<partition>/<offset>
+        id: String,
+        /// How to show it
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Count dead letters by state, reason and stage; all of them unless flags say otherwise
+    Stats {
+        /// Which ones.
+        #[command(flatten)]
+        selection: Selection,
+        /// How to show the counts
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Publish dead letters again and wait until they are home; unresolved ones unless --state says otherwise
+    ///
+    /// Ends with 0 when all of them were processed, with 2 when some were not: back as dead letters, refused, parked because
+    /// their attempts are used up, or not processed yet. Stopping it at any time is safe: what was replayed is accounted for
+    /// and not taken again.
+    Replay(ReplayArguments),
+}
+
+/// The flags of `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArguments {
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Why; kept in the ledger and in each replayed record
+    #[arg(long, value_parser = reason)]
+    pub why: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Records per second [default: REPLAY_RATE_PER_SECOND]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(FASTEST)))]
+    pub rate: Option<u32>,
+    /// How to show the report
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("a reason is needed".to_owned());
+    }
+    if text.chars().count() > LONGEST_REASON {
+        return Err(format!("at most {LONGEST_REASON} characters"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parse(line: &[&str]) -> Result<Command, String> {
+        let parsed = Line::try_parse_from(std::iter::once(&"dlq-replayer").chain(line));
+        parsed.map(|line| line.arguments.command.expect("a command")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_what_is_built_is_in_the_help() {
+        let names: Vec<_> = Line::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        assert_eq!(names, ["serve", "ls", "show", "stats", "replay"]);
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn a_replay_needs_a_reason() {
+        assert!(parse(&["replay", "--yes"]).is_err_and(|error| error.contains("--why")));
+        assert!(parse(&["replay", "--yes", "--why", " "]).is_err_and(|error| error.contains("a reason is needed")));
+        assert!(parse(&["replay", "--why", &"x".repeat(501)]).is_err_and(|error| error.contains("500")));
+        let Ok(Command::Replay(replay)) = parse(&["replay", "--why", " fixed ", "--rate", "5", "--output", "json"])
+        else {
+            panic!("no replay");
+        };
+        assert_eq!((replay.why.as_str(), replay.rate, replay.yes), ("fixed", Some(5), false));
+        assert_eq!(replay.output, Output::Json);
+    }
+
+    #[test]
+    fn every_list_takes_the_same_selection() {
+        for command in ["ls", "stats", "replay"] {
+            let mut line = vec![
+                command,
+                "--reason",
+                "quality_rule",
+                "--stage",
+                "quality",
+                "--fingerprint",
+                "f",
+                "--rule",
+                "r",
+                "--since",
+                "1h",
+                "--until",
+                "1m",
+                "--partition",
+                "1",
+                "--id",
+                "a",
+                "--state",
+                "all",
+                "--limit",
+                "3",
+            ];
+            if command == "replay" {
+                line.extend(["--why", "x"]);
+            }
+            assert!(parse(&line).is_ok(), "{command}: {:?}", parse(&line));
+        }
+        assert!(parse(&["show"]).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! `dlq-replayer`: looks at dead letters, publishes them again, watches them come home, and keeps account of each.
+//!
+//! Dead letters are never edited and never committed away; what became of them is the ledger topic's matter. A replay is one
+//! transaction of records and ledger entries, so nothing is replayed without account (I7).
+//!
+//! - [`letter`]: a dead letter as read, of any dialect; [`selection`]: which ones are meant.
+//! - [`disposition`]: an entry of the ledger; [`book`]: the fold of dead letters and ledger into states.
+//! - [`redrive`]: from a dead letter to the record that is published again.
+//! - [`replay`]: the job; [`homecoming`]: how it waits; [`serve`]: the daemon.
+
+pub mod book;
+mod check;
+pub mod cli;
+pub mod disposition;
+#[cfg(test)]
+mod fixture;
+mod homecoming;
+mod inquiry;
+pub mod letter;
+pub mod listing;
+mod mailroom;
+mod metrics;
+mod operator;
+mod pace;
+pub mod redrive;
+pub mod replay;
+pub mod report;
+pub mod selection;
+mod serve;
+mod settings;
+mod table;
+mod topics;
+
+use std::io::{self, Write as _};
+
+use kafka::ClientError;
+use service::Exit;
+use service::process::{Checks, Context, Role, Service};
+use service::settings::Reader;
+
+use crate::cli::{Arguments, Command};
+pub use crate::inquiry::InquiryError;
+use crate::mailroom::Mailroom;
+pub use crate::replay::ReplayError;
+pub use crate::settings::ReplayerSettings;
+
+/// The replayer as a service.
+pub struct DlqReplayer;
+
+/// A command could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A Kafka client cannot be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A question could not be answered.
+    #[error(transparent)]
+    Inquiry(#[from] InquiryError),
+    /// A replay could not be done.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// Standard output or standard error cannot be written.
+    #[error("the answer cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Service for DlqReplayer {
+    const NAME: &'static str = "dlq-replayer";
+    const ABOUT: &'static str = "Looks at dead letters and brings them home";
+    const ADMIN_ADDR: &'static str = "127.0.0.1:8002";
+    type Arguments = Arguments;
+    type Settings = ReplayerSettings;
+    type Error = RunError;
+
+    fn settings(reader: &mut Reader) -> ReplayerSettings {
+        ReplayerSettings::read(reader)
+    }
+
+    fn role(arguments: &Arguments) -> Role {
+        match arguments.command {
+            Some(Command::Serve) => Role::Daemon,
+            Some(Command::Ls { .. } | Command::Show { .. } | Command::Stats { .. } | Command::Replay(_)) | None => {
+                Role::Command
+            }
+        }
+    }
+
+    async fn check(settings: ReplayerSettings, checks: &mut Checks) {
+        check::run(&settings.kafka, checks).await;
+    }
+
+    async fn run(settings: ReplayerSettings, arguments: Arguments, context: Context) -> Result<Exit, RunError> {
+        run(settings, arguments, context).await
+    }
+}
+
+/// Does what the arguments ask for.
+///
+/// # Errors
+/// The work could not be done; usage that is wrong is an exit status, its explanation is on standard error.
+pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Context) -> Result<Exit, RunError> {
+    let mailroom = Mailroom::new(&settings.kafka);
+    let Some(command) = arguments.command else {
+        return usage("error: a command is needed: serve, ls, show, stats or replay; see --help");
+    };
+    match &command {
+        Command::Serve => Ok(serve::run(&settings.kafka, &context).await?),
+        Command::Ls { selection, output } => looked(&context, inquiry::list(&mailroom, selection, *output)).await,
+        Command::Show { id, output } => looked(&context, inquiry::show(&mailroom, id, *output)).await,
+        Command::Stats { selection, output } => looked(&context, inquiry::stats(&mailroom, selection, *output)).await,
+        Command::Replay(replay) => match replay::run(&settings, replay, &context).await {
+            Ok(report) => Ok(inquiry::tell(report.as_ref(), replay.output)?),
+            Err(ReplayError::NobodyToAsk(error)) => usage(&error.to_string()),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+/// What only looks is cut short by a wish to end; a replay ends its transaction first.
+async fn looked(
+    context: &Context,
+    inquiry: impl Future<Output = Result<Exit, InquiryError>>,
+) -> Result<Exit, RunError> {
+    Ok(context.shutdown.cuts(inquiry).await.unwrap_or(Ok(Exit::Failed))?)
+}
+
+fn usage(problem: &str) -> Result<Exit, RunError> {
+    writeln!(io::stderr(), "{problem}")?;
+    Ok(Exit::Usage)
+}

@@ -1,0 +1,165 @@
+//! From a dead letter to the record that is published again.
+//!
+//! Key, value and headers are those of the original record; what was added to it on its way to the dead-letter topic is taken
+//! off, what this replay adds is set anew and never twice. The record's version is the original's, so that a replay never
+//! beats newer data (I3).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use schema::event::Event;
+use schema::fault::Fault;
+use schema::record::{Headers, NewRecord};
+use schema::version::VersionMicros;
+use schema::{date, headers, produce};
+
+use crate::letter::{Dialect, Letter};
+
+/// Beginnings of the names of headers that say why and where a record failed, in every dialect.
+const OF_DEAD_LETTERS: [&str; 8] = [
+    "dlq.",
+    "__connect.errors.",
+    "__streams.errors.",
+    "__dlq.errors.",
+    "kafka_dlt-",
+    "x-original-",
+    "x-exception-",
+    "dead-letter-",
+];
+
+/// Headers that belong to one replay, or to one passage through the services.
+const OF_ONE_PASSAGE: [&str; 9] = [
+    headers::REPLAY_ID,
+    headers::REPLAY_DLQ_ID,
+    headers::REPLAY_COUNT,
+    headers::REPLAY_FIRST_FAILED_AT,
+    headers::REPLAY_AT,
+    headers::REPLAY_BY,
+    headers::REPLAY_REASON,
+    headers::REPLAY_PATCH_SHA256,
+    headers::TRACEPARENT,
+];
+
+/// Why a dead letter cannot be replayed. It is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody we know wrote it.
+    #[error("its headers are not understood")]
+    UnknownDialect,
+    /// Its record was on another topic than the one that is replayed to.
+    #[error("its record was on another topic: {0}")]
+    OtherTopic(String),
+    /// Without a version the replay could beat newer data.
+    #[error("it has neither an event.version_us header nor the timestamp of its record")]
+    NoVersion,
+    /// A producer's dead letter without the headers that its record would have had.
+    #[error("its event headers are missing or malformed")]
+    NoEvent,
+    /// A producer's dead letter that would fail again, for the same reason or another one.
+    #[error("it would fail again: {0}")]
+    StillFails(Box<Fault>),
+    /// The broker does not take the record.
+    #[error("the broker does not take it: {0}")]
+    NotTaken(String),
+    /// It was deleted while the job ran.
+    #[error("it is no longer on the topic")]
+    Gone,
+}
+
+/// What all records of one replay have in common.
+#[derive(Debug, Clone)]
+pub struct Redrive {
+    /// The job.
+    pub replay_id: String,
+    /// Where records of users go.
+    pub topic: Arc<str>,
+    /// Who replays.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Redrive {
+    /// The record to publish. `count` says how often the record was replayed, this time included.
+    ///
+    /// # Errors
+    ///
+    /// The letter cannot be replayed.
+    pub fn record_of(&self, letter: &Letter, count: u32, now: DateTime<Utc>) -> Result<NewRecord, Refusal> {
+        if letter.dialect == Dialect::Unknown {
+            return Err(Refusal::UnknownDialect);
+        }
+        if let Some(topic) = letter.source.topic.as_deref().filter(|topic| *topic != &*self.topic) {
+            return Err(Refusal::OtherTopic(topic.to_owned()));
+        }
+        let original = original(&letter.headers);
+        let mut record = if letter.is_from_producer() {
+            self.mapped(letter, original)?
+        } else {
+            NewRecord {
+                topic: Arc::clone(&self.topic),
+                partition: None,
+                timestamp_ms: None,
+                key: letter.key.clone(),
+                value: letter.value.clone(),
+                headers: original,
+            }
+        };
+        if !record.headers.contains(headers::EVENT_VERSION_US) {
+            let version = letter.source.timestamp_ms.and_then(VersionMicros::from_millis).ok_or(Refusal::NoVersion)?;
+            record.headers.push(headers::EVENT_VERSION_US, version.to_string());
+        }
+        record.headers.push(headers::REPLAY_ID, self.replay_id.as_str());
+        record.headers.push(headers::REPLAY_DLQ_ID, letter.id.as_str());
+        record.headers.push(headers::REPLAY_COUNT, count.to_string());
+        record.headers.push(headers::REPLAY_FIRST_FAILED_AT, date::micros(letter.first_failed_at));
+        record.headers.push(headers::REPLAY_AT, date::micros(now));
+        record.headers.push(headers::REPLAY_BY, self.by.as_str());
+        record.headers.push(headers::REPLAY_REASON, self.why.as_str());
+        record.timestamp_ms = Some(now.timestamp_millis());
+        Ok(record)
+    }
+
+    /// The record that the producer would have published, mapped by the producer's own code.
+    fn mapped(&self, letter: &Letter, original: Headers) -> Result<NewRecord, Refusal> {
+        let event = event(&original).ok_or(Refusal::NoEvent)?;
+        // Bytes that are no text are no JSON either; the mapping says so.
+        let user = String::from_utf8_lossy(letter.value.as_deref().unwrap_or_default());
+        let mut record = produce::record_of(&user, &event, &self.topic).map_err(Refusal::StillFails)?;
+        let own = record.headers.clone();
+        record.headers.extend(original.into_iter().filter(|header| !own.contains(&header.name)).collect());
+        Ok(record)
+    }
+}
+
+/// The headers that the record had before it became a dead letter, in order.
+fn original(all: &Headers) -> Headers {
+    let mut headers = all.clone();
+    headers.retain(|header| {
+        !OF_ONE_PASSAGE.contains(&&*header.name) && !OF_DEAD_LETTERS.iter().any(|start| header.name.starts_with(start))
+    });
+    headers
+}
+
+/// The event of a producer's dead letter, from the headers that its record would have had.
+fn event(headers: &Headers) -> Option<Event> {
+    let (seed, page, index) = place(headers.text(headers::SOURCE)?)?;
+    Some(Event {
+        run_id: headers.text(headers::RUN_ID)?.parse().ok()?,
+        seed: seed.into(),
+        page,
+        index,
+        version: VersionMicros::parse(headers.text(headers::EVENT_VERSION_US)?)?,
+    })
+}
+
+/// Seed, page and index of `randomuser:<seed>/<page>/<index>`.
+fn place(source: &str) -> Option<(&str, u32, u32)> {
+    let mut parts = source.strip_prefix("randomuser:")?.rsplitn(3, '/');
+    let index = parts.next()?.parse().ok()?;
+    let page = parts.next()?.parse().ok()?;
+    Some((parts.next()?, page, index))
+}
+
+#[cfg(test)]
+mod tests;

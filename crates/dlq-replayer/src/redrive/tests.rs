@@ -1,0 +1,250 @@
+use proptest::prelude::*;
+use schema::reason::{Reason, Stage};
+use schema::record::Header;
+use schema::row;
+
+use super::*;
+use crate::fixture::{self, Placed as _};
+
+fn redrive() -> Redrive {
+    Redrive {
+        replay_id: "job".to_owned(),
+        topic: "user_data".into(),
+        by: "anna@desk".to_owned(),
+        why: "rule was wrong".to_owned(),
+    }
+}
+
+fn later() -> DateTime<Utc> {
+    "2026-03-02T01:02:03.456789Z".parse().expect("a date")
+}
+
+fn replayed(letter: &Letter) -> NewRecord {
+    redrive().record_of(letter, letter.replays() + 1, later()).expect("a record")
+}
+
+/// The letter of a record that has this header too.
+fn with_header(name: &'static str, value: &[u8]) -> Letter {
+    let mut record = fixture::record(3, 1042);
+    record.headers.push(name, value);
+    Letter::of(fixture::letter_of(record).at(3, 17))
+}
+
+fn all_of(headers: &Headers, name: &str) -> Vec<Vec<u8>> {
+    headers.iter().filter(|header| header.name == name).filter_map(|header| header.value.clone()).collect()
+}
+
+#[test]
+fn key_value_and_headers_are_those_of_the_original_in_order() {
+    let original = fixture::record(3, 1042);
+    let record = replayed(&fixture::read_letter(3, 1042, 17));
+    assert_eq!((&*record.topic, record.partition), ("user_data", None));
+    assert_eq!((record.key, record.value), (original.key, original.value));
+    let kept: Vec<&Header> = record.headers.iter().take(original.headers.len()).collect();
+    assert_eq!(kept, original.headers.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn null_key_null_value_null_headers_and_duplicates_stay_as_they_were() {
+    let mut original = fixture::record(3, 1042);
+    (original.key, original.value) = (None, None);
+    original.headers.push("twice", "1");
+    original.headers.push_foreign("null", None);
+    original.headers.push("twice", "2");
+    let record = replayed(&Letter::of(fixture::letter_of(original.clone()).at(3, 17)));
+    assert_eq!((record.key, record.value), (None, None));
+    assert!(original.headers.iter().all(|header| record.headers.iter().any(|kept| kept == header)));
+    assert_eq!(all_of(&record.headers, "twice"), [b"1".to_vec(), b"2".to_vec()]);
+}
+
+#[test]
+fn the_record_timestamp_is_the_time_of_the_replay() {
+    assert_eq!(replayed(&fixture::read_letter(0, 1, 1)).timestamp_ms, Some(later().timestamp_millis()));
+}
+
+#[test]
+fn event_version_us_is_the_originals() {
+    let record = replayed(&fixture::read_letter(0, 1, 1));
+    let version = fixture::VERSION_US.to_string().into_bytes();
+    assert_eq!(all_of(&record.headers, "event.version_us"), [version]);
+}
+
+#[test]
+fn event_version_us_is_the_source_timestamp_where_the_original_had_none() {
+    let record = replayed(&Letter::of(fixture::letter_of(fixture::flat(3, 1042)).at(3, 17)));
+    let version = (fixture::SOURCE_MS * 1000).to_string().into_bytes();
+    assert_eq!(all_of(&record.headers, "event.version_us"), [version]);
+}
+
+#[test]
+fn a_letter_with_neither_version_nor_timestamp_is_refused_for_it_could_beat_newer_data() {
+    let flat = schema::record::Record { timestamp_ms: None, ..fixture::flat(3, 1042) };
+    let letter = Letter::of(fixture::letter_of(flat).at(3, 17));
+    assert_eq!(redrive().record_of(&letter, 1, later()), Err(Refusal::NoVersion));
+}
+
+#[test]
+fn each_replay_header_is_set_once_whatever_the_letter_brought() {
+    let dlq_id = "user_data/3/2002";
+    let mut dead = fixture::boomerang("user_data/3/1042", "earlier", 2).at(3, 18);
+    for name in OF_ONE_PASSAGE {
+        dead.headers.push(name, "old");
+    }
+    dead.headers.replace(headers::REPLAY_COUNT, "2");
+    let letter = Letter::of(dead);
+    let record = replayed(&letter);
+    for (name, value) in [
+        ("replay.id", "job"),
+        ("replay.dlq.id", dlq_id),
+        ("replay.count", "3"),
+        ("replay.first.failed.at", "2026-03-01T12:00:00.000000Z"),
+        ("replay.at", "2026-03-02T01:02:03.456789Z"),
+        ("replay.by", "anna@desk"),
+        ("replay.reason", "rule was wrong"),
+    ] {
+        assert_eq!(all_of(&record.headers, name), [value.as_bytes()], "{name}");
+    }
+    assert!(!record.headers.contains("replay.patch.sha256"), "this replay applies no patch");
+}
+
+#[test]
+fn the_first_failure_is_remembered_from_replay_to_replay() {
+    let mut dead = fixture::processor_letter(3, 1042).at(3, 17);
+    dead.headers.replace(headers::DLQ_FIRST_FAILED_AT, "2025-01-01T00:00:00.000001Z");
+    let record = replayed(&Letter::of(dead));
+    assert_eq!(record.headers.text("replay.first.failed.at"), Some("2025-01-01T00:00:00.000001Z"));
+}
+
+/// One name of each family that is taken off.
+const TAKEN_OFF: [&str; 9] = [
+    "dlq.anything",
+    "__connect.errors.anything",
+    "__streams.errors.exception",
+    "__dlq.errors.delivery.count",
+    "kafka_dlt-original-offset",
+    "x-original-topic",
+    "x-exception-message",
+    "dead-letter-reason",
+    "traceparent",
+];
+
+#[test]
+fn each_header_of_a_dead_letter_is_taken_off_and_so_is_the_old_traceparent() {
+    for name in TAKEN_OFF {
+        let letter = with_header(name, b"\xff\x00");
+        assert!(letter.headers.contains(name), "the letter has {name}");
+        assert!(!replayed(&letter).headers.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn every_header_that_a_service_of_ours_writes_on_a_dead_letter_is_taken_off() {
+    let letter = fixture::read_letter(3, 1042, 17);
+    let ours: Vec<_> = letter.headers.iter().filter(|header| headers::is_dead_letter_header(&header.name)).collect();
+    assert!(ours.len() > 30, "{}", ours.len());
+    let record = replayed(&letter);
+    for header in ours {
+        assert!(!record.headers.contains(&header.name), "{}", header.name);
+    }
+}
+
+#[test]
+fn headers_that_only_look_like_a_dead_letters_stay() {
+    for name in
+        ["dlq", "x-originals", "deadletter-reason", "kafka_dlt", "connect.errors.topic", "tracestate", "replay.x"]
+    {
+        assert!(replayed(&with_header(name, b"v")).headers.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_letter_that_is_not_understood_is_refused() {
+    let letter = Letter::of(fixture::foreign_letter(b"x").at(0, 0));
+    assert_eq!(redrive().record_of(&letter, 1, later()), Err(Refusal::UnknownDialect));
+}
+
+#[test]
+fn a_letter_of_another_topic_is_refused() {
+    let mut dead = fixture::processor_letter(3, 1042).at(3, 17);
+    dead.headers.replace(headers::DLQ_SOURCE_TOPIC, "__consumer_offsets");
+    let refused = Refusal::OtherTopic("__consumer_offsets".to_owned());
+    assert_eq!(redrive().record_of(&Letter::of(dead), 1, later()), Err(refused));
+}
+
+#[test]
+fn a_user_of_the_producer_is_mapped_by_the_producers_own_code_with_its_event_headers() {
+    let letter = Letter::of(fixture::producer_letter(1, 7).at(0, 0));
+    let record = replayed(&letter);
+    let event = fixture::event(1, 7);
+    let published = produce::record_of(fixture::USER, &event, &"user_data".into()).expect("a good user");
+    assert_eq!((&record.key, &record.value), (&published.key, &published.value));
+    for header in &published.headers {
+        assert_eq!(all_of(&record.headers, &header.name), [header.value.clone().expect("a value")], "{}", header.name);
+    }
+    assert_eq!(record.headers.text("replay.dlq.id"), Some(letter.id.as_str()));
+    // The processor takes it, and it is the event it would have been.
+    let record = record.at(0, 1);
+    let row = row::row_of(&record, later()).expect("a row");
+    assert_eq!(row.version, event.version);
+    assert_eq!(row.source, event.source());
+}
+
+#[test]
+fn a_user_of_the_producer_keeps_other_headers_but_not_those_of_its_dead_letter() {
+    let mut dead = fixture::producer_letter(1, 7).at(0, 0);
+    dead.headers.push("mine", "v");
+    dead.headers.push("traceparent", "old");
+    let record = replayed(&Letter::of(dead));
+    assert!(record.headers.contains("mine"));
+    assert!(record.headers.iter().all(|header| !header.name.starts_with("dlq.") && header.name != "traceparent"));
+}
+
+#[test]
+fn a_user_of_the_producer_that_would_fail_again_is_refused_with_its_reason() {
+    let mut dead = fixture::producer_letter(1, 7).at(0, 0);
+    dead.value = Some(fixture::USER.replace("ada.l@example.com", "nobody").into_bytes());
+    let Err(Refusal::StillFails(fault)) = redrive().record_of(&Letter::of(dead.clone()), 1, later()) else {
+        panic!("a user without an e-mail passed");
+    };
+    assert_eq!(
+        (fault.reason, fault.stage, fault.rule_ids()),
+        (Reason::QualityRule, Stage::Validate, vec!["email.format"])
+    );
+    for value in [None, Some(vec![0xff])] {
+        dead.value = value;
+        let refusal = redrive().record_of(&Letter::of(dead.clone()), 1, later());
+        assert!(matches!(refusal, Err(Refusal::StillFails(_))), "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_user_of_the_producer_without_its_event_headers_is_refused() {
+    for name in [headers::SOURCE, headers::RUN_ID, headers::EVENT_VERSION_US] {
+        let mut dead = fixture::producer_letter(1, 7).at(0, 0);
+        dead.headers.replace(name, "nonsense");
+        assert_eq!(redrive().record_of(&Letter::of(dead), 1, later()), Err(Refusal::NoEvent), "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_headers_the_original_had_all_but_the_named_families_come_back_in_order(
+        names in prop::collection::vec("[a-z._-]{1,12}|dlq\\.[a-z]{1,4}|x-original-[a-z]{1,4}", 0..12),
+    ) {
+        let mut original = fixture::flat(3, 1042);
+        original.headers.push(headers::EVENT_VERSION_US, "5");
+        for name in &names {
+            original.headers.push(name.clone(), name.clone());
+        }
+        let dead = fixture::letter_of(original.clone());
+        let record = replayed(&Letter::of(dead.at(3, 17)));
+        let expected: Vec<_> = original
+            .headers
+            .iter()
+            .filter(|header| !header.name.starts_with("dlq.") && !header.name.starts_with("x-original-"))
+            .collect();
+        let came_back: Vec<_> = record.headers.iter().take(expected.len()).collect();
+        prop_assert_eq!(came_back, expected);
+        prop_assert_eq!(record.headers.iter().filter(|header| header.name.starts_with("replay.")).count(), 7);
+    }
+}

@@ -1,0 +1,56 @@
+//! What the replayer reads from the environment.
+
+use kafka::KafkaSettings;
+use service::settings::Reader;
+
+/// Replays of one second, at most.
+pub(crate) const FASTEST: u32 = 1_000_000;
+
+/// Connection, topics and the `REPLAY_*` variables.
+#[derive(Debug, Clone)]
+pub struct ReplayerSettings {
+    /// The cluster, the topics and the processor's group.
+    pub kafka: KafkaSettings,
+    /// A record that was replayed so often is parked instead.
+    pub max_attempts: u32,
+    /// Records per second.
+    pub rate_per_second: u32,
+}
+
+impl ReplayerSettings {
+    /// Reads them; problems are collected in `reader`.
+    pub fn read(reader: &mut Reader) -> Self {
+        // Whoever sets it relies on it: refused, not passed over.
+        reader.parse("REPLAY_AUTO", "off (replaying by itself is not there yet)", |text| {
+            text.eq_ignore_ascii_case("off").then_some(())
+        });
+        Self {
+            kafka: KafkaSettings::read(reader),
+            max_attempts: reader.number("REPLAY_MAX_ATTEMPTS", 1..=1000),
+            rate_per_second: reader.number("REPLAY_RATE_PER_SECOND", 1..=FASTEST),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_catalogue() {
+        let mut reader = Reader::from_pairs([("", "")]);
+        let settings = ReplayerSettings::read(&mut reader);
+        assert!(reader.finish().is_ok());
+        assert_eq!((settings.max_attempts, settings.rate_per_second), (3, 500));
+    }
+
+    #[test]
+    fn replaying_by_itself_is_refused_and_not_passed_over() {
+        let mut reader = Reader::from_pairs([("REPLAY_AUTO", "transient"), ("REPLAY_MAX_ATTEMPTS", "0")]);
+        ReplayerSettings::read(&mut reader);
+        let problems = reader.finish().expect_err("two problems").to_string();
+        for name in ["REPLAY_AUTO", "REPLAY_MAX_ATTEMPTS"] {
+            assert!(problems.contains(name), "{problems}");
+        }
+    }
+}

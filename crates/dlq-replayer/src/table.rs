@@ -1,0 +1,169 @@
+//! Tables for people. What a record brings is shown harmless: no control character reaches the terminal.
+
+use std::borrow::Cow;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use schema::headers;
+
+use crate::listing::{Bytes, Listed, Shown, Stats, Value};
+use crate::report::Report;
+
+/// Text without what a terminal would obey.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table
+}
+
+fn lines(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// A list of dead letters.
+pub(crate) fn list(letters: &[Listed]) -> String {
+    let mut table = table(["ID", "STATE", "REASON", "STAGE", "ATTEMPTS", "RULES", "FAILED AT", "KEY"]);
+    for letter in letters {
+        table.add_row([
+            harmless(&letter.id).into_owned(),
+            letter.state.as_str().to_owned(),
+            letter.reason.unwrap_or(letter.dialect).to_owned(),
+            letter.stage.unwrap_or("-").to_owned(),
+            letter.attempts.map_or_else(|| "-".to_owned(), |attempts| attempts.to_string()),
+            harmless(&letter.rule_ids.join(" ")).into_owned(),
+            letter.failed_at.get(..19).unwrap_or_default().to_owned() + "Z",
+            harmless(letter.key.shown()).into_owned(),
+        ]);
+    }
+    lines(&table)
+}
+
+/// Counts.
+pub(crate) fn stats(stats: &Stats) -> String {
+    let mut table = table(["", "", "COUNT"]);
+    table.add_row(["total".to_owned(), String::new(), stats.total.to_string()]);
+    for (what, counts) in [("state", &stats.by_state), ("reason", &stats.by_reason), ("stage", &stats.by_stage)] {
+        for (name, count) in &counts.0 {
+            table.add_row([what.to_owned(), (*name).to_owned(), count.to_string()]);
+        }
+    }
+    lines(&table)
+}
+
+/// The end of a replay.
+pub(crate) fn report(report: &Report) -> String {
+    let mut text = format!("replay {}\n", report.replay_id);
+    for (name, count) in report.lines() {
+        text.push_str(&format!("{name:>12} {count}\n"));
+    }
+    text
+}
+
+/// One dead letter in full: what happened to it, the headers of its record, its bytes.
+pub(crate) fn show(shown: &Shown) -> String {
+    let listed = &shown.listed;
+    let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let source = &listed.source;
+    let source = match &source.topic {
+        Some(topic) => format!("{topic}/{}/{}", number(source.partition.map(i64::from)), number(source.offset)),
+        None => "-".to_owned(),
+    };
+    let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<12} {}\n", harmless(value)));
+    line("id", &listed.id);
+    line("state", listed.state.as_str());
+    line("reason", listed.reason.unwrap_or("-"));
+    line("stage", listed.stage.unwrap_or("-"));
+    line("attempts", &number(listed.attempts.map(i64::from)));
+    line("retryable", listed.retryable.map_or("-", |retryable| if retryable { "yes" } else { "no" }));
+    line("fingerprint", listed.fingerprint.as_deref().unwrap_or("-"));
+    line("rules", &or_none(&listed.rule_ids.join(" ")));
+    line("failed at", &listed.failed_at);
+    line("source", &source);
+    line("dlq", &format!("{}/{}", listed.dlq.partition, listed.dlq.offset));
+    line("key", listed.key.shown());
+    line("dialect", listed.dialect);
+    for (title, ours) in [("headers of the dead letter", true), ("headers of its record", false)] {
+        text.push_str(&format!("\n{title}\n"));
+        for (name, value) in shown.headers.iter().filter(|(name, _)| headers::is_dead_letter_header(name) == ours) {
+            let value = match value {
+                Bytes::Null => "(null)".to_owned(),
+                Bytes::Text(text) => text.clone(),
+                Bytes::Binary(base64) => format!("base64 {base64}"),
+            };
+            text.push_str(&format!("  {}: {}\n", harmless(name), harmless(&value)));
+        }
+    }
+    match &shown.value {
+        Value::Text { value: None } => text.push_str("\nvalue is null\n"),
+        Value::Text { value: Some(value) } => {
+            text.push_str("\nvalue\n");
+            for line in value.lines() {
+                text.push_str(&format!("  {}\n", harmless(line)));
+            }
+        }
+        Value::Binary { value_base64 } => text.push_str(&format!("\nvalue in base64\n  {value_base64}\n")),
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disposition::State;
+    use crate::fixture::{self, Placed as _};
+    use crate::letter::Letter;
+
+    fn hostile() -> Letter {
+        let mut dead = fixture::foreign_letter(b"a\x1b[2Jb\nc").at(1, 2);
+        dead.key = Some(b"k\x1b]0;x\x07".to_vec());
+        dead.headers.push("h\x1b[31m", "v\x1b[0m");
+        Letter::of(dead)
+    }
+
+    #[test]
+    fn nothing_of_a_record_can_drive_the_terminal() {
+        let text =
+            show(&Shown::of(&hostile(), State::Unresolved)) + &list(&[Listed::of(&hostile(), State::Unresolved)]);
+        assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
+        assert!(text.contains("a\\u{1b}[2Jb\n  c\n"), "{text}");
+    }
+
+    #[test]
+    fn a_list_has_a_line_for_each_letter_under_its_header() {
+        let letters =
+            [fixture::read_letter(3, 1042, 17), hostile()].map(|letter| Listed::of(&letter, State::Unresolved));
+        let text = list(&letters);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        let line = text.lines().nth(1).expect("a line");
+        for part in ["user_data/3/1042", "unresolved", "quality_rule", "email.format", "2026-03-01T12:00:00Z", "key"] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        assert!(text.lines().nth(2).is_some_and(|line| line.contains("dlq/1/2") && line.contains("unknown")), "{text}");
+    }
+
+    #[test]
+    fn a_shown_letter_tells_its_headers_from_those_of_its_record() {
+        let text = show(&Shown::of(&fixture::read_letter(3, 1042, 17), State::Unresolved));
+        let (of_letter, of_record) = text.split_once("headers of its record").expect("both");
+        assert!(of_letter.contains("  dlq.id: user_data/3/1042\n"), "{text}");
+        assert!(of_record.contains("  source: randomuser:"), "{text}");
+        assert!(of_record.contains("  mine: base64 /wA=\n"), "{text}");
+        assert!(text.ends_with("value\n  {\"email\":\"no\"}\n"), "{text}");
+    }
+}
