@@ -84,14 +84,26 @@ impl Stack {
         &self.cassandra
     }
 
+    /// Starts whichever server does not run, both at the same time, on the same ports and data.
+    ///
+    /// # Errors
+    /// The first [`StackError`] of [`Node::start`].
+    pub fn start_again(&self) -> Result<(), StackError> {
+        self.on_both(Node::start)
+    }
+
     /// Ends both servers in order, at the same time; the data stays.
     ///
     /// # Errors
     /// [`StackError::Process`] when the system refuses.
     pub fn stop(&self) -> Result<(), StackError> {
+        self.on_both(Node::stop)
+    }
+
+    fn on_both(&self, act: fn(&Node) -> Result<(), StackError>) -> Result<(), StackError> {
         std::thread::scope(|scope| {
-            let kafka = scope.spawn(|| self.kafka.stop());
-            let cassandra = self.cassandra.stop();
+            let kafka = scope.spawn(|| act(&self.kafka));
+            let cassandra = act(&self.cassandra);
             kafka.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(cassandra)
         })
     }

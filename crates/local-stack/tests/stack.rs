@@ -63,10 +63,7 @@ fn servers_answer_come_back_after_a_crash_and_keep_their_data_over_a_restart_of_
     cassandra.kill().unwrap();
     assert_eq!(kafka.pid(), None);
     assert!(matches!(kafka.pause(), Err(StackError::NotRunning { .. })));
-    std::thread::scope(|scope| {
-        scope.spawn(|| kafka.start().unwrap());
-        scope.spawn(|| cassandra.start().unwrap());
-    });
+    stack.start_again().unwrap();
     assert_ne!(kafka.pid().unwrap(), before);
     ask_cassandra(cassandra.address()).unwrap();
     cassandra.start().unwrap();

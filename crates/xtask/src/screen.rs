@@ -80,6 +80,8 @@ impl Screen {
 
     fn erased(&mut self) -> String {
         match std::mem::take(&mut self.drawn) {
+            // Over what the terminal itself shows of a Ctrl-C.
+            0 if self.terminal => "\r\x1b[K".to_owned(),
             0 => String::new(),
             lines => format!("\x1b[{lines}A\r\x1b[J"),
         }
@@ -161,12 +163,12 @@ mod tests {
         let written = Written::default();
         let mut screen = Screen::new(Box::new(written.clone()), true, false);
         screen.show("a\nb".to_owned()).unwrap();
-        assert_eq!(written.taken(), "\x1b[?7la\nb\x1b[?7h\n");
+        assert_eq!(written.taken(), "\r\x1b[K\x1b[?7la\nb\x1b[?7h\n");
         screen.lines([(PRODUCER, "hello")]).unwrap();
         assert_eq!(written.taken(), "\x1b[2A\r\x1b[J        producer │ hello\n\x1b[?7la\nb\x1b[?7h\n");
         screen.leave_region();
         screen.lines([(PRODUCER, "bye")]).unwrap();
-        assert_eq!(written.taken(), "        producer │ bye\n");
+        assert_eq!(written.taken(), "\r\x1b[K        producer │ bye\n");
     }
 
     #[test]

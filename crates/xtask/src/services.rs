@@ -1,7 +1,7 @@
 //! The services as child processes: started one by one, heard line by line, ended in the opposite order.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +23,19 @@ pub(crate) enum Event {
     Ended(Speaker, ExitStatus),
 }
 
+/// How a service is started.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) speaker: Speaker,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: &'static [&'static str],
+    /// Goes before our own environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
 /// The running services.
 pub(crate) struct Services {
-    running: Vec<Arc<Process>>,
+    running: Vec<(Service, Arc<Process>)>,
     events: mpsc::Sender<Event>,
 }
 
@@ -36,19 +46,31 @@ impl Services {
         (Self { running: Vec::new(), events }, heard)
     }
 
-    /// Starts a service; the environment given here goes before ours.
-    pub(crate) fn start(
-        &mut self,
-        speaker: Speaker,
-        program: &Path,
-        arguments: &[&str],
-        environment: &[(&str, String)],
-    ) -> Result<(), Failure> {
+    /// Starts a service.
+    pub(crate) fn start(&mut self, service: Service) -> Result<(), Failure> {
+        let process = self.spawn(&service)?;
+        self.running.push((service, process));
+        Ok(())
+    }
+
+    /// Starts a service that has ended again, in its old place.
+    pub(crate) fn start_again(&mut self, speaker: Speaker) -> Result<(), Failure> {
+        let Some(place) = self.running.iter().position(|(service, _)| service.speaker == speaker) else {
+            return Ok(());
+        };
+        let (service, _ended) = self.running.remove(place);
+        let process = self.spawn(&service)?;
+        self.running.insert(place, (service, process));
+        Ok(())
+    }
+
+    fn spawn(&self, service: &Service) -> Result<Arc<Process>, Failure> {
+        let speaker = service.speaker;
         let failed = |source| Failure::Start { name: speaker.name, source };
-        let mut command = Command::new(program);
+        let mut command = Command::new(&service.program);
         command
-            .args(arguments)
-            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .args(service.arguments)
+            .envs(service.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -73,14 +95,13 @@ impl Services {
                 let _ = events.blocking_send(Event::Ended(speaker, status));
             })
             .map_err(failed)?;
-        self.running.push(process);
-        Ok(())
+        Ok(process)
     }
 
     /// Ends all of them, the last started first, each when the one before is gone.
     pub(crate) async fn end(mut self) -> Result<(), Failure> {
         let ended = tokio::task::spawn_blocking(move || {
-            while let Some(process) = self.running.pop() {
+            while let Some((_, process)) = self.running.pop() {
                 process.end(GRACE)?;
             }
             Ok(())
@@ -112,30 +133,41 @@ fn hear(
 mod tests {
     use super::*;
 
-    const SHELL: Speaker = Speaker { name: "sh", colour: 2 };
+    fn shell(name: &'static str, script: &'static str) -> Service {
+        Service {
+            speaker: Speaker { name, colour: 2 },
+            program: "/bin/sh".into(),
+            arguments: Vec::leak(vec!["-c", script]),
+            environment: vec![("GREETING", "hello".to_owned())],
+        }
+    }
 
     #[tokio::test]
-    async fn a_service_is_heard_to_its_last_line_and_then_its_end() {
+    async fn a_service_is_heard_to_its_last_line_and_then_its_end_each_time() {
         let (mut services, mut heard) = Services::new();
-        let script = "echo $GREETING; echo oops >&2; exit 3";
-        services.start(SHELL, Path::new("/bin/sh"), &["-c", script], &[("GREETING", "hello".to_owned())]).unwrap();
-        let mut lines = Vec::new();
-        let status = loop {
-            match heard.recv().await.unwrap() {
-                Event::Line(_, line) => lines.push(line),
-                Event::Ended(_, status) => break status,
-            }
-        };
-        lines.sort();
-        assert_eq!((lines, status.code()), (vec!["hello".to_owned(), "oops".to_owned()], Some(3)));
+        let service = shell("sh", "echo $GREETING; echo oops >&2; exit 3");
+        let speaker = service.speaker;
+        services.start(service).unwrap();
+        for _ in 0..2 {
+            let mut lines = Vec::new();
+            let status = loop {
+                match heard.recv().await.unwrap() {
+                    Event::Line(_, line) => lines.push(line),
+                    Event::Ended(_, status) => break status,
+                }
+            };
+            lines.sort();
+            assert_eq!((lines, status.code()), (vec!["hello".to_owned(), "oops".to_owned()], Some(3)));
+            services.start_again(speaker).unwrap();
+        }
     }
 
     #[tokio::test]
     async fn services_end_in_the_opposite_order_of_their_start() {
         let (mut services, mut heard) = Services::new();
-        for speaker in [Speaker { name: "first", colour: 2 }, Speaker { name: "second", colour: 3 }] {
+        for name in ["first", "second"] {
             let script = "trap 'echo ending; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
-            services.start(speaker, Path::new("/bin/sh"), &["-c", script], &[]).unwrap();
+            services.start(shell(name, script)).unwrap();
             assert!(matches!(heard.recv().await.unwrap(), Event::Line(_, line) if line == "ready"));
         }
         services.end().await.unwrap();

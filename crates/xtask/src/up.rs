@@ -1,23 +1,27 @@
 //! `cargo xtask up`: the whole of Sluice on this machine.
 //!
 //! Started one after another, ended in the opposite order: sources before sinks, Kafka and Cassandra last. A second Ctrl-C
-//! ends at once: every child ends with this process.
+//! ends at once: every child ends with this process. What is killed meanwhile is started again, so that a failure can be
+//! tried out with `kill -9`; what ends with an error of its own ends everything, with its words.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use local_stack::{Stack, port};
+use local_stack::{Stack, StackError, port};
 use service::Exit;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::failure::Failure;
 use crate::figures::{Figures, Source};
 use crate::programs::Programs;
 use crate::screen::{Screen, Speaker};
-use crate::services::{Event, Services};
+use crate::services::{Event, Service, Services};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::{Ports, public_api, servers};
@@ -29,6 +33,9 @@ const SIMULATOR: Speaker = Speaker { name: "randomuser-sim", colour: 3 };
 
 /// How often the counts are printed where there is no terminal to redraw them on, if they changed.
 const PRINT_EVERY: Duration = Duration::from_secs(5);
+
+/// How often is looked whether the servers still run.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Arguments of `up`.
 #[derive(Args)]
@@ -108,7 +115,7 @@ pub(crate) async fn run(up: Up, data_dir: &Path) -> Result<Exit, Failure> {
 
     let (mut services, mut heard) = Services::new();
     start_services(&mut services, &programs, &settings, &service_ports, api.is_err())?;
-    let (figures, mut seen) = watch::channel(Figures::default());
+    let (figures, seen) = watch::channel(Figures::default());
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
     let source = Source {
         progress: format!("http://127.0.0.1:{}/v1/progress", service_ports.processor),
@@ -119,10 +126,13 @@ pub(crate) async fn run(up: Up, data_dir: &Path) -> Result<Exit, Failure> {
     };
     let following = tokio::spawn(source.follow(figures));
 
-    let outcome = watch_over(&mut screen, &mut signals, &mut heard, &mut seen, &settings).await;
+    let mut show = Show { screen, seen, settings };
+    let outcome = watch_over(&mut show, &mut signals, &mut services, &mut heard, &stack).await;
     following.abort();
+    let mut screen = show.screen;
     screen.leave_region();
-    screen.say("ending the services, then Kafka and Cassandra; Ctrl-C again ends them at once")?;
+    // From here on it is no matter whether anybody still reads.
+    let _ = screen.say("ending the services, then Kafka and Cassandra; Ctrl-C again ends them at once");
     tokio::select! {
         ended = end(&mut screen, services, &mut heard, stack, data_dir) => ended.and(outcome),
         () = signals.next() => Ok(Exit::Cut),
@@ -137,7 +147,7 @@ fn start_services(
     simulate: bool,
 ) -> Result<(), Failure> {
     let loopback = |port| format!("127.0.0.1:{port}");
-    let environment = |admin_port| {
+    let service = |speaker: Speaker, admin_port, extra: Option<(&'static str, String)>| {
         let mut environment = vec![
             ("KAFKA_BOOTSTRAP_SERVERS", settings.kafka.bootstrap_servers.clone()),
             ("CASSANDRA_HOSTS", settings.cassandra.hosts.join(",")),
@@ -147,61 +157,114 @@ fn start_services(
         if !settings.log_format_is_set {
             environment.push(("LOG_FORMAT", "text".to_owned()));
         }
-        environment
+        environment.extend(extra);
+        Ok::<_, Failure>(Service {
+            speaker,
+            program: programs.path(speaker.name)?.to_owned(),
+            arguments: if speaker == REPLAYER { &["serve"] } else { &[] },
+            environment,
+        })
     };
-    let mut producer = environment(ports.producer);
+    let mut api = None;
     if simulate {
-        let mut simulator = environment(0);
-        simulator.push(("SIM_ADDR", loopback(ports.simulator)));
-        services.start(SIMULATOR, programs.path(SIMULATOR.name)?, &[], &simulator)?;
-        producer.push(("API_BASE_URL", format!("http://{}/api/", loopback(ports.simulator))));
+        services.start(service(SIMULATOR, 0, Some(("SIM_ADDR", loopback(ports.simulator))))?)?;
+        api = Some(("API_BASE_URL", format!("http://{}/api/", loopback(ports.simulator))));
     }
-    services.start(PROCESSOR, programs.path(PROCESSOR.name)?, &[], &environment(ports.processor))?;
-    services.start(REPLAYER, programs.path(REPLAYER.name)?, &["serve"], &environment(ports.replayer))?;
-    services.start(PRODUCER, programs.path(PRODUCER.name)?, &[], &producer)
+    services.start(service(PROCESSOR, ports.processor, None)?)?;
+    services.start(service(REPLAYER, ports.replayer, None)?)?;
+    services.start(service(PRODUCER, ports.producer, api)?)
 }
 
-/// Shows what happens until it is time to end.
+/// What the user sees.
+struct Show {
+    screen: Screen,
+    seen: watch::Receiver<Figures>,
+    settings: Settings,
+}
+
+impl Show {
+    fn events(&mut self, events: &[Event]) -> Result<(), Failure> {
+        show(&mut self.screen, events)
+    }
+
+    fn figures(&mut self) -> Result<(), Failure> {
+        let region = self.seen.borrow_and_update().shown(&self.settings);
+        self.screen.show(region)
+    }
+}
+
+/// Shows what happens, and starts again what was killed, until it is time to end.
 async fn watch_over(
-    screen: &mut Screen,
+    show: &mut Show,
     signals: &mut Signals,
+    services: &mut Services,
     heard: &mut mpsc::Receiver<Event>,
-    seen: &mut watch::Receiver<Figures>,
-    settings: &Settings,
+    stack: &Arc<Stack>,
 ) -> Result<Exit, Failure> {
     let mut print = tokio::time::interval(PRINT_EVERY);
     print.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut printed = Figures::default().counts();
     let mut events = Vec::new();
+    let mut starting: Option<JoinHandle<Result<(), StackError>>> = None;
     loop {
         tokio::select! {
             () = signals.next() => return Ok(Exit::Done),
             // Lines that came at the same time are written at the same time.
             _ = heard.recv_many(&mut events, 256) => {
-                show(screen, &events)?;
+                show.events(&events)?;
                 for event in events.drain(..) {
-                    match event {
-                        Event::Line(..) => {}
-                        // A run that was to end, such as PRODUCER_MODE=once.
-                        Event::Ended(speaker, status) if status.success() => {
-                            screen.say(&format!("{} has ended as asked", speaker.name))?;
-                        }
-                        Event::Ended(speaker, status) => return Err(Failure::Ended { name: speaker.name, status }),
+                    if let Event::Ended(speaker, status) = event {
+                        ended(&mut show.screen, services, speaker, status)?;
                     }
                 }
             }
-            Ok(()) = seen.changed(), if screen.is_terminal() => {
-                let region = seen.borrow_and_update().shown(settings);
-                screen.show(region)?;
+            _ = look.tick(), if starting.is_none() => {
+                for (name, node) in [("Kafka", stack.kafka()), ("Cassandra", stack.cassandra())] {
+                    if node.pid().is_none() {
+                        let log = node.log().display();
+                        show.screen.say(&format!("{name} has ended by itself (its log is {log}): starting it again"))?;
+                    }
+                }
+                if stack.kafka().pid().is_none() || stack.cassandra().pid().is_none() {
+                    let stack = Arc::clone(stack);
+                    starting = Some(tokio::task::spawn_blocking(move || stack.start_again()));
+                }
             }
-            _ = print.tick(), if !screen.is_terminal() => {
-                let figures = seen.borrow().clone();
-                if figures.counts() != printed {
-                    printed = figures.counts();
-                    screen.show(figures.shown(settings))?;
+            started = finished(&mut starting) => {
+                started?;
+                show.screen.say("Kafka and Cassandra answer again")?;
+            }
+            Ok(()) = show.seen.changed(), if show.screen.is_terminal() => show.figures()?,
+            _ = print.tick(), if !show.screen.is_terminal() => {
+                let counts = show.seen.borrow().counts();
+                if counts != printed {
+                    printed = counts;
+                    show.figures()?;
                 }
             }
         }
+    }
+}
+
+/// The outcome of the task, which is taken out; waits for ever where there is none.
+async fn finished(starting: &mut Option<JoinHandle<Result<(), StackError>>>) -> Result<(), Failure> {
+    let Some(task) = starting else { return std::future::pending().await };
+    let outcome = task.await;
+    *starting = None;
+    Ok(outcome.map_err(|error| Failure::System(error.into()))??)
+}
+
+fn ended(screen: &mut Screen, services: &mut Services, speaker: Speaker, status: ExitStatus) -> Result<(), Failure> {
+    if status.success() {
+        // A run that was to end, such as PRODUCER_MODE=once.
+        screen.say(&format!("{} has ended as asked", speaker.name))
+    } else if status.signal().is_some() {
+        screen.say(&format!("{} was killed: starting it again", speaker.name))?;
+        services.start_again(speaker)
+    } else {
+        Err(Failure::Ended { name: speaker.name, status })
     }
 }
 
@@ -224,11 +287,12 @@ async fn end(
     let mut events = Vec::new();
     // All services are gone when nobody is left to be heard.
     while heard.recv_many(&mut events, 256).await > 0 {
-        show(screen, &events)?;
+        let _ = show(screen, &events);
         events.clear();
     }
     let ended = (&mut ending).await.map_err(|error| Failure::System(error.into()))?;
     servers::end(stack, data_dir).await?;
     ended?;
-    screen.say("all has ended; the data stays for the next start, `cargo xtask down --wipe` deletes it")
+    let _ = screen.say("all has ended; the data stays for the next start, `cargo xtask down --wipe` deletes it");
+    Ok(())
 }

@@ -71,6 +71,11 @@ impl Running {
         .collect()
     }
 
+    fn child_whose_command_holds(&self, needle: &str) -> u32 {
+        let command = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        self.children().into_iter().find(|pid| command(pid).contains(needle)).unwrap()
+    }
+
     fn signal(&self, name: &str) {
         let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
@@ -89,13 +94,17 @@ impl Drop for Running {
     }
 }
 
-fn wait_until_gone(pids: &[u32]) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
     let (_open, never) = std::sync::mpsc::channel::<()>();
-    while let Some(pid) = pids.iter().find(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
-        assert!(Instant::now() < deadline, "process {pid} is still there");
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
         let _ = never.recv_timeout(Duration::from_millis(20));
     }
+}
+
+fn wait_until_gone(pids: &[u32]) {
+    wait_until("all children are gone", || !pids.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists()));
 }
 
 fn data_dir() -> tempfile::TempDir {
@@ -166,6 +175,15 @@ fn up_shows_rows_survives_a_kill_with_its_data_and_ends_in_order() {
     let mut second = up();
     second.wait_for("newest id");
     assert!(count(dir.path()) >= before);
+    // What is killed is started again, and goes on.
+    for (needle, said) in [("stream-processor", "stream-processor was killed"), ("kafka.Kafka", "answer again")] {
+        let victim = second.child_whose_command_holds(needle);
+        assert!(Command::new("kill").args(["-KILL", &victim.to_string()]).status().unwrap().success());
+        second.wait_for(said);
+    }
+    let before = count(dir.path());
+    wait_until("more rows after the kills", || count(dir.path()) > before);
+
     let children = second.children();
     second.signal("-INT");
     assert!(second.end().success());
