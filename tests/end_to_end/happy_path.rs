@@ -114,3 +114,16 @@ async fn what_a_user_must_not_lose_to_the_world_never_leaves_the_producer() {
         }
     }
 }
+
+#[tokio::test]
+async fn several_shards_and_the_newer_group_protocol_carry_the_same_records() {
+    let world = World::new("shards").await.with("API_SEED", "shardsa").with("API_BATCH_SIZE", "100");
+    let world = world.with("PIPELINE_SHARDS", "2").with("KAFKA_GROUP_PROTOCOL", "consumer");
+    let api = simulator().await;
+    let processor = world.processor();
+    assert_eq!(world.produce_once(&api.url("/api/")).await, Exit::Done);
+    world.wait_until_consumed().await;
+    let written = ids("shardsa", 1..=1, 100).into_iter().collect();
+    world.census().await.assert_places(&written, &NONE);
+    assert_eq!(processor.stop().await, Exit::Done);
+}

@@ -45,6 +45,10 @@ impl Admin {
         Ok(Self { settings: Arc::new(settings.clone()), client: Arc::new(client) })
     }
 
+    pub(crate) fn settings(&self) -> &KafkaSettings {
+        &self.settings
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         what: &'static str,

@@ -3,6 +3,8 @@
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use crate::error::{Class, class};
+
 /// A log line of the client library.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
@@ -19,7 +21,12 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// A global error of the client: brokers away, authentication refused.
+/// A global error of the client. Lost connections are the client's to mend, and whoever needs the broker tells that it is
+/// away; what a person has to mend is told here.
 pub(crate) fn error(error: &KafkaError, reason: &str) {
-    tracing::warn!(target: "librdkafka", error = %error, reason, "kafka client reports a problem");
+    if class(error) == Class::Retry {
+        tracing::debug!(target: "librdkafka", %error, reason, "kafka client reports a problem");
+    } else {
+        tracing::warn!(target: "librdkafka", %error, reason, "kafka client reports a problem");
+    }
 }

@@ -391,6 +391,8 @@ impl Polling {
         }
         self.status_due = now + STATUS_EVERY;
         let paused = self.paused.then_some("the budget is spent: nothing settles");
-        self.status.publish(self.assignments.status(self.consumer.context(), paused));
+        let context = self.consumer.context();
+        self.status.connected(context.connected());
+        self.status.publish(self.assignments.status(context, paused));
     }
 }

@@ -17,6 +17,7 @@ mod rebalance;
 mod receipt;
 mod settings;
 mod status;
+mod topic;
 mod transaction;
 
 pub use admin::{Admin, AdminError};
@@ -30,4 +31,5 @@ pub use reader::{ReadError, Start, TopicReader};
 pub use receipt::{Receipt, Work};
 pub use settings::{GroupProtocol, KafkaSettings, Topics};
 pub use status::{Counters, PartitionStatus, Status};
+pub use topic::{TopicError, UNREACHABLE_REMEDY, check_topic};
 pub use transaction::{OpenError, TransactionError, TransactionalProducer};

@@ -40,6 +40,8 @@ pub(crate) struct Remote {
 pub(crate) struct GroupContext {
     events: Mutex<VecDeque<Event>>,
     remote: Mutex<HashMap<(String, i32), Remote>>,
+    /// Whether some broker was connected when the client last told; none before.
+    connected: Mutex<Option<bool>>,
     /// Set when everything was drained and committed: what is revoked while the client closes is given back at once.
     closing: AtomicBool,
 }
@@ -57,6 +59,11 @@ impl GroupContext {
         locked(&self.remote).get(&(topic.to_owned(), partition)).copied()
     }
 
+    /// Whether some broker is connected, as far as the client has told.
+    pub(crate) fn connected(&self) -> Option<bool> {
+        *locked(&self.connected)
+    }
+
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
     }
@@ -72,6 +79,7 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
+        *locked(&self.connected) = Some(statistics.brokers.values().any(|broker| broker.state == "UP"));
         let mut remote = locked(&self.remote);
         for (topic, of_topic) in statistics.topics {
             for (partition, of_partition) in of_topic.partitions {

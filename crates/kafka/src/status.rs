@@ -1,6 +1,6 @@
 //! What a consumer shows of itself, for `/v1/progress` and the metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::ledger::Settled;
@@ -76,12 +76,22 @@ pub struct Status {
     pub counters: Counters,
     partitions: Mutex<Vec<PartitionStatus>>,
     turns: AtomicU64,
+    disconnected: AtomicBool,
 }
 
 impl Status {
     /// How often the polling loop has turned: a number that stands still is a loop that is stuck.
     pub fn turns(&self) -> u64 {
         self.turns.load(Ordering::Relaxed)
+    }
+
+    /// True while no broker is connected.
+    pub fn is_disconnected(&self) -> bool {
+        self.disconnected.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connected(&self, connected: Option<bool>) {
+        self.disconnected.store(connected == Some(false), Ordering::Relaxed);
     }
 
     pub(crate) fn turned(&self) {

@@ -1,22 +1,16 @@
 //! `--check`: tries every dependency and changes nothing.
 
-use kafka::Admin;
+use kafka::check_topic;
 use service::process::Checks;
 
 use crate::cursor::{Cursor, random_seed};
 use crate::request::Api;
 use crate::settings::ProducerSettings;
-use crate::topics;
 
 pub(crate) async fn run(settings: &ProducerSettings, checks: &mut Checks) {
     let kafka = &settings.kafka;
     for topic in [&kafka.topics.user_data, &kafka.topics.dlq] {
-        let check = async {
-            let admin = Admin::new(kafka, "producer-check").map_err(|error| error.to_string())?;
-            let partitions = topics::partitions(&admin, kafka, topic).await.map_err(|error| error.to_string())?;
-            Ok::<_, String>(format!("{partitions} partitions"))
-        };
-        checks.run(&format!("kafka topic {topic}"), check).await;
+        checks.run(&format!("kafka topic {topic}"), check_topic(kafka, "producer-check", topic)).await;
     }
     checks.run("api", one_user(settings)).await;
 }

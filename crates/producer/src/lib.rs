@@ -19,7 +19,6 @@ mod schedule;
 mod scripted_api;
 mod settings;
 mod shipment;
-mod topics;
 
 use service::Exit;
 use service::process::{Checks, Context, NoArguments, Service};

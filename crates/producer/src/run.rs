@@ -20,7 +20,6 @@ use crate::request::ApiError;
 use crate::schedule::{Mode, Moment, Schedule, Start};
 use crate::settings::ProducerSettings;
 use crate::shipment::{Destination, Shipment, Tally};
-use crate::topics;
 
 /// A wait for the calendar is looked at again this often, because the wall clock may be set meanwhile.
 const CALENDAR: Duration = Duration::from_secs(10);
@@ -47,8 +46,11 @@ pub async fn run(settings: ProducerSettings, context: Context) -> Result<Exit, R
     let metrics = ProducerMetrics::new(&context.metrics);
     let kafka = &settings.kafka;
     let admin = Admin::new(kafka, "producer")?;
-    if topics::wait(&admin, kafka, &settings.retry, &context.health, &context.shutdown).await.is_none() {
-        return Ok(exit(&settings.mode, 0));
+    for topic in [&kafka.topics.user_data, &kafka.topics.dlq] {
+        let there = context.health.while_waiting(admin.wait_for(topic, &settings.retry, &context.health));
+        if context.shutdown.cuts(there).await.is_none() {
+            return Ok(exit(&settings.mode, 0));
+        }
     }
     drop(admin);
     let seed = settings.api.seed.clone().unwrap_or_else(random_seed);

@@ -95,6 +95,12 @@ impl ApiSettings {
             reader.problem("API_BATCH_SIZE", format!("at most API_RATE_LIMIT_USERS, which is {rate_limit_users}"));
         }
         let seed = reader.optional("API_SEED");
+        if seed.as_ref().is_some_and(|seed| seed.chars().count() == 18) {
+            reader.problem(
+                "API_SEED",
+                "any length but 18 characters: of those the API takes the last two for a nationality",
+            );
+        }
         if seed.as_ref().is_some_and(|seed| !seed.ends_with(|last: char| last.is_ascii_alphabetic())) {
             reader.warn("API_SEED", "the seed does not end in a letter: its pages overlap with those of other seeds");
         }

@@ -47,6 +47,8 @@ pub struct Parcel {
     event: Event,
     /// Set once the user is to become a dead letter.
     fault: Option<Box<Fault>>,
+    /// Set once its dead letter turned out to be larger than the topic takes, too.
+    without_value: bool,
 }
 
 /// What became of the users of a page.
@@ -75,6 +77,7 @@ impl Shipment {
             raw,
             event: Event { run_id, seed: Arc::clone(&place.seed), page: place.page, index, version: clock.next(now) },
             fault: None,
+            without_value: false,
         };
         let open = (0..).zip(page.users).map(parcel).collect();
         Self { destination, now, open, tally: Tally::default() }
@@ -106,6 +109,11 @@ impl Shipment {
                 self.open.push(parcel);
                 Ok(None)
             }
+            // A user may be of any size, a topic may not: what it cannot hold can be fetched again by its coordinates.
+            (Err(SendError::TooLarge), Some(fault)) if !parcel.without_value => {
+                self.open.push(Parcel { fault: Some(fault), without_value: true, ..parcel });
+                Ok(None)
+            }
             // A dead letter that is refused cannot become another one: the topic has to be mended.
             (Err(error), fault) => {
                 parcel.fault = fault;
@@ -134,7 +142,8 @@ impl Shipment {
                 Err(fault) => fault,
             },
         };
-        let record = dead_letter::from_user(parcel.raw.get(), &parcel.event, &fault, topic, dlq_topic, app, self.now);
+        let letter = dead_letter::from_user(parcel.raw.get(), &parcel.event, &fault, topic, dlq_topic, app, self.now);
+        let record = if parcel.without_value { dead_letter::without_value(letter) } else { letter };
         (Parcel { fault: Some(fault), ..parcel }, record)
     }
 }
@@ -225,16 +234,34 @@ mod tests {
         {
             let mut shipment = shipment(|users| users.truncate(1));
             let (parcel, record) = shipment.take_open().remove(0);
-            assert_eq!(shipment.settle(parcel, Err(error.clone())), Ok(None));
+            assert_eq!(shipment.settle(parcel, Err(error)), Ok(None));
             let (parcel, dead) = shipment.take_open().remove(0);
             assert_eq!(&*dead.topic, "user_data_dlq");
             assert_eq!((text(&dead, "dlq.reason"), text(&dead, "dlq.stage")), (reason.into(), "produce".into()));
             assert_eq!(text(&dead, "event.version_us"), text(&record, "event.version_us"));
             // Its dead letter is refused too: it stays open and is tried again.
-            assert_eq!(shipment.settle(parcel, Err(error.clone())), Err(error));
+            let refused = SendError::Rejected("no".into());
+            assert_eq!(shipment.settle(parcel, Err(refused.clone())), Err(refused));
             let (parcel, again) = shipment.take_open().remove(0);
             assert_eq!(again, dead);
             assert!(matches!(shipment.settle(parcel, Ok(())), Ok(Some(Arrival::DeadLettered(_)))));
         }
+    }
+
+    #[test]
+    fn a_dead_letter_that_is_too_large_goes_without_its_value() {
+        let mut shipment = shipment(|users| users.truncate(1));
+        let (parcel, _) = shipment.take_open().remove(0);
+        assert_eq!(shipment.settle(parcel, Err(SendError::TooLarge)), Ok(None));
+        let (parcel, dead) = shipment.take_open().remove(0);
+        assert_eq!(shipment.settle(parcel, Err(SendError::TooLarge)), Ok(None));
+        let (parcel, small) = shipment.take_open().remove(0);
+        assert_eq!((small.value, &small.key), (None, &dead.key));
+        assert_eq!(
+            small.headers.text("dlq.value.omitted.bytes"),
+            Some(&*dead.value.expect("a value").len().to_string())
+        );
+        // Even that is too large: the topic has to be mended.
+        assert_eq!(shipment.settle(parcel, Err(SendError::TooLarge)), Err(SendError::TooLarge));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cassandra::{CassandraError, Session, UserTable};
-use kafka::{Admin, ClientError, ConsumeError, GroupConsumer, KafkaSettings, Options, Producer, Status};
+use kafka::{Admin, ClientError, ConsumeError, GroupConsumer, Options, Producer, Status, UNREACHABLE_REMEDY};
 use schema::dead_letter::App;
 use service::health::Health;
 use service::shutdown::Shutdown;
@@ -27,6 +27,9 @@ const WORKERS: usize = 8;
 const TAKE_ROWS: usize = 10;
 /// How often the shard looks after its consumer.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The name of the brokers in `/readyz`.
+const KAFKA: &str = "kafka";
 
 /// A shard ended although nobody asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -112,12 +115,23 @@ impl Shard {
             if consumer.is_finished() {
                 return Ok(());
             }
+            self.look_at_brokers(status);
             self.progress.breaker(self.index, breaker.state(), breaker.cause());
             let now = status.turns();
             if now != turns {
                 turns = now;
                 self.health.tick_of(&self.name());
             }
+        }
+    }
+
+    fn look_at_brokers(&self, status: &Status) {
+        if status.is_disconnected() {
+            if self.health.not_ready(KAFKA, "no broker is connected", UNREACHABLE_REMEDY) {
+                tracing::warn!(remedy = UNREACHABLE_REMEDY, "no broker is connected, the line waits");
+            }
+        } else if self.health.ready(KAFKA) {
+            tracing::info!("a broker is connected again");
         }
     }
 
@@ -172,27 +186,10 @@ impl Shard {
     async fn prepare(&self) -> Result<(UserTable, i32), ClientError> {
         let kafka = &self.settings.kafka;
         let admin = Admin::new(kafka, "stream-processor-admin")?;
-        self.partitions(&admin, &kafka.topics.user_data).await;
-        let dlq_partitions = self.partitions(&admin, &kafka.topics.dlq).await;
+        let (retry, health) = (&self.settings.retry, &self.health);
+        admin.wait_for(&kafka.topics.user_data, retry, health).await;
+        let dlq_partitions = admin.wait_for(&kafka.topics.dlq, retry, health).await;
         Ok((self.table().await, dlq_partitions))
-    }
-
-    async fn partitions(&self, admin: &Admin, topic: &str) -> i32 {
-        let mut delays = self.settings.retry.delays();
-        let what = format!("kafka topic {topic}");
-        loop {
-            match admin.partitions(topic).await {
-                Ok(Some(partitions)) => {
-                    self.health.ready(&what);
-                    return partitions;
-                }
-                Ok(None) => {
-                    self.not_ready(&what, "the topic does not exist", &topic_remedy(&self.settings.kafka, topic))
-                }
-                Err(error) => self.not_ready(&what, &error.to_string(), KAFKA_REMEDY),
-            }
-            tokio::time::sleep(delays.next()).await;
-        }
     }
 
     async fn table(&self) -> UserTable {
@@ -205,29 +202,16 @@ impl Shard {
                     }
                     return table;
                 }
-                Err(error) => self.not_ready(CASSANDRA, &error.to_string(), remedy(error.class)),
+                Err(error) => {
+                    let (reason, remedy) = (error.to_string(), remedy(error.class));
+                    if self.health.not_ready(CASSANDRA, reason.clone(), remedy) {
+                        tracing::warn!(reason, remedy, "cassandra cannot be written to, trying again");
+                    }
+                }
             }
             tokio::time::sleep(delays.next()).await;
         }
     }
-
-    fn not_ready(&self, what: &str, reason: &str, remedy: &str) {
-        if self.health.not_ready(what, reason, remedy) {
-            tracing::warn!(what, reason, remedy, "not ready, trying again");
-        }
-    }
-}
-
-/// What a person can do when Kafka does not answer.
-pub(crate) const KAFKA_REMEDY: &str = "bring Kafka back, or set KAFKA_BOOTSTRAP_SERVERS and the KAFKA_SASL_* and KAFKA_SSL_* variables; it goes on by itself";
-
-/// What a person can do when a topic is missing.
-pub(crate) fn topic_remedy(kafka: &KafkaSettings, topic: &str) -> String {
-    format!(
-        "kafka-topics.sh --bootstrap-server {} --create --topic {topic} --partitions 12, or docker compose run --rm kafka-init; \
-         it goes on by itself",
-        kafka.bootstrap_servers
-    )
 }
 
 /// Connects and prepares the upsert, once.

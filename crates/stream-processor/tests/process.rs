@@ -1,4 +1,5 @@
 //! The process as its users meet it, without any dependency.
+#![cfg(test)]
 
 use std::process::{Command, Output};
 

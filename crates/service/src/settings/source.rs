@@ -23,7 +23,7 @@ pub(super) struct Source {
 }
 
 /// The process's environment: the one place that reads it.
-#[allow(clippy::disallowed_methods, reason = "this is the place the ban points to")]
+#[expect(clippy::disallowed_methods, reason = "this is the place the ban points to")]
 pub(super) fn environment() -> Vec<(String, OsString)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
 }
