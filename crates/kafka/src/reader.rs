@@ -64,6 +64,8 @@ impl TopicReader {
         config
             .set("group.id", "sluice-reader")
             .set("enable.partition.eof", "true")
+            // The broker holds back the answer that says "end" for this long, and one answer at a time serves all partitions.
+            .set("fetch.wait.max.ms", "10")
             .set("auto.offset.reset", "earliest");
         let client: BaseConsumer = config.create().map_err(ClientError::Config)?;
         let failed = |what| move |source| RequestError { what, source };
