@@ -12,7 +12,7 @@ use schema::record::NewRecord;
 
 use crate::delivery::{Delivered, Deliveries};
 use crate::error::Class;
-use crate::error::{ClientError, class};
+use crate::error::{ClientError, class, class_of_code};
 use crate::producer::{SendError, enqueue};
 use crate::settings::KafkaSettings;
 
@@ -84,44 +84,78 @@ impl TransactionalProducer {
 
     /// Sends all records in one transaction and returns where each was stored, in order.
     pub async fn publish(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, TransactionError> {
-        self.client.begin_transaction().map_err(TransactionError::at("begin"))?;
-        match self.send_all(records).await {
+        match self.attempt(records).await {
+            // Where the broker has refused a record, the client goes on with a gap in its sequence numbers: its next transaction
+            // to that partition fails, and only that one's abort mends the gap.
+            Err(Failure { error: TransactionError::Send(SendError::Transient(_)), aborted: true }) => {
+                self.attempt(records).await.map_err(|failure| failure.error)
+            }
+            attempted => attempted.map_err(|failure| failure.error),
+        }
+    }
+
+    async fn attempt(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, Failure> {
+        self.client
+            .begin_transaction()
+            .map_err(|source| Failure { error: TransactionError::at("begin")(source), aborted: false })?;
+        let sent = match self.send_all(records).await {
             Ok(delivered) => {
                 let client = Arc::clone(&self.client);
-                match blocking("commit", move || client.commit_transaction(STEP)).await {
-                    Ok(()) => Ok(delivered),
-                    Err(error) => {
-                        self.abort().await;
-                        Err(error)
-                    }
-                }
+                blocking("commit", move || client.commit_transaction(STEP)).await.map(|()| delivered)
             }
-            Err(error) => {
-                self.abort().await;
-                Err(error)
-            }
+            Err(code) => Err(SendError::of(code).into()),
+        };
+        match sent {
+            Ok(delivered) => Ok(delivered),
+            Err(error) => Err(self.abort(error).await),
         }
     }
 
-    async fn send_all(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, TransactionError> {
+    async fn send_all(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, RDKafkaErrorCode> {
         let mut awaited = Vec::with_capacity(records.len());
         for record in records {
-            awaited.push(enqueue(&self.client, &self.deliveries, record).map_err(SendError::of)?);
+            awaited.push(enqueue(&self.client, &self.deliveries, record)?);
         }
         let mut delivered = Vec::with_capacity(records.len());
+        let mut cause = None;
         for one in awaited {
-            delivered.push(one.await.map_err(SendError::of)?);
+            match one.await {
+                Ok(stored) => delivered.push(stored),
+                Err(code) => cause = Some(cause.map_or(code, |known| likelier(known, code))),
+            }
         }
-        Ok(delivered)
+        cause.map_or(Ok(delivered), Err)
     }
 
-    async fn abort(&self) {
+    /// Aborts because of `error`. A fenced producer's sends fail as purged, and only the abort says why.
+    async fn abort(&self, error: TransactionError) -> Failure {
         let client = Arc::clone(&self.client);
-        if let Err(error) = blocking("abort", move || client.abort_transaction(STEP)).await {
-            // The broker aborts it by itself after its time-out, or the fencing producer already has.
-            tracing::warn!(%error, "transaction could not be aborted");
+        match blocking("abort", move || client.abort_transaction(STEP)).await {
+            Ok(()) => Failure { error, aborted: true },
+            Err(TransactionError::Fenced) => Failure { error: TransactionError::Fenced, aborted: false },
+            Err(failure) => {
+                // The broker aborts it by itself after its time-out, or the fencing producer already has.
+                tracing::warn!(error = %failure, "transaction could not be aborted");
+                Failure { error, aborted: false }
+            }
         }
     }
+}
+
+/// A transaction did not happen; `aborted` when that is certain.
+struct Failure {
+    error: TransactionError,
+    aborted: bool,
+}
+
+/// The error that caused the other one: a refused record fails its transaction, and with it every record of it as purged.
+fn likelier(one: RDKafkaErrorCode, other: RDKafkaErrorCode) -> RDKafkaErrorCode {
+    let rank = |code| match (code, class_of_code(code)) {
+        (RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight, _) => 0,
+        (_, Class::Rejected) => 2,
+        (_, Class::Retry | Class::Rejoin | Class::Misconfigured | Class::Fatal) => 1,
+    };
+    if rank(other) > rank(one) { other } else { one }
 }
 
 /// A transactional producer could not be opened.
@@ -140,4 +174,23 @@ async fn blocking(
     call: impl FnOnce() -> Result<(), KafkaError> + Send + 'static,
 ) -> Result<(), TransactionError> {
     tokio::task::spawn_blocking(call).await?.map_err(TransactionError::at(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_a_failed_transaction_is_not_a_record_that_was_purged_with_it() {
+        use RDKafkaErrorCode as C;
+        for (cause, consequence) in [
+            (C::MessageSizeTooLarge, C::PurgeQueue),
+            (C::InvalidRecord, C::PurgeInflight),
+            (C::MessageTimedOut, C::PurgeQueue),
+            (C::MessageSizeTooLarge, C::MessageTimedOut),
+        ] {
+            assert_eq!(likelier(cause, consequence), cause);
+            assert_eq!(likelier(consequence, cause), cause);
+        }
+    }
 }
