@@ -33,12 +33,12 @@ pub enum Command {
     Serve,
     /// List dead letters; unresolved ones unless --state says otherwise
     Ls {
-        /// Which ones.
-        #[command(flatten)]
-        selection: Selection,
         /// How to show them
         #[arg(long, value_enum, default_value_t)]
         output: Output,
+        /// Which ones.
+        #[command(flatten)]
+        selection: Selection,
     },
     /// Show one dead letter in full
     Show {
@@ -50,12 +50,12 @@ pub enum Command {
     },
     /// Count dead letters by state, reason and stage; all of them unless flags say otherwise
     Stats {
-        /// Which ones.
-        #[command(flatten)]
-        selection: Selection,
         /// How to show the counts
         #[arg(long, value_enum, default_value_t)]
         output: Output,
+        /// Which ones.
+        #[command(flatten)]
+        selection: Selection,
     },
     /// Publish dead letters again and wait until they are home; unresolved ones unless --state says otherwise
     ///
@@ -68,21 +68,21 @@ pub enum Command {
 /// The flags of `replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArguments {
-    /// Which ones.
-    #[command(flatten)]
-    pub selection: Selection,
     /// Why; kept in the ledger and in each replayed record
-    #[arg(long, value_parser = reason)]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub why: String,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
     /// Records per second [default: REPLAY_RATE_PER_SECOND]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(FASTEST)))]
+    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..=i64::from(FASTEST)))]
     pub rate: Option<u32>,
     /// How to show the report
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: Selection,
 }
 
 fn reason(text: &str) -> Result<String, String> {

@@ -57,7 +57,7 @@ impl Watch<'_> {
         for chunk in entries.chunks(CHUNK) {
             let records: Vec<_> = chunk.iter().map(|entry| entry.record(self.ledger)).collect();
             let published = report.replayed + report.parked;
-            let stopped = |source| ReplayError::Transaction { published, source };
+            let stopped = |source| ReplayError::after(published, source);
             self.producer.publish(&records).await.map_err(stopped)?;
         }
         report.boomeranged = entries.iter().filter(|entry| entry.state == State::Boomeranged).count();

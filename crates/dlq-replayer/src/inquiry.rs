@@ -71,7 +71,7 @@ pub(crate) async fn list(mailroom: &Mailroom, selection: &Selection, output: Out
     match output {
         Output::Json => print(&listed.iter().map(json).collect::<io::Result<String>>()?)?,
         Output::Table if listed.is_empty() => print("no dead letters\n")?,
-        Output::Table => print(&table::list(&listed))?,
+        Output::Table => print(&table::list(&listed, table::width()))?,
     }
     Ok(Exit::Done)
 }

@@ -37,6 +37,7 @@ use kafka::ClientError;
 use service::Exit;
 use service::process::{Checks, Context, Role, Service};
 use service::settings::Reader;
+use service::telemetry::chain;
 
 use crate::cli::{Arguments, Command};
 pub use crate::inquiry::InquiryError;
@@ -47,18 +48,12 @@ pub use crate::settings::ReplayerSettings;
 /// The replayer as a service.
 pub struct DlqReplayer;
 
-/// A command could not do what it was asked for.
+/// The daemon failed, or there is nobody to tell that a command did.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A Kafka client cannot be built.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A question could not be answered.
-    #[error(transparent)]
-    Inquiry(#[from] InquiryError),
-    /// A replay could not be done.
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
     /// Standard output or standard error cannot be written.
     #[error("the answer cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -94,14 +89,14 @@ impl Service for DlqReplayer {
     }
 }
 
-/// Does what the arguments ask for.
+/// Does what the arguments ask for. A command that cannot do it says why on standard error and ends with its exit status.
 ///
 /// # Errors
-/// The work could not be done; usage that is wrong is an exit status, its explanation is on standard error.
+/// See [`RunError`].
 pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Context) -> Result<Exit, RunError> {
     let mailroom = Mailroom::new(&settings.kafka);
     let Some(command) = arguments.command else {
-        return usage("error: a command is needed: serve, ls, show, stats or replay; see --help");
+        return say(Exit::Usage, "a command is needed: serve, ls, show, stats or replay; see --help");
     };
     match &command {
         Command::Serve => Ok(serve::run(&settings.kafka, &context).await?),
@@ -110,8 +105,8 @@ pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Cont
         Command::Stats { selection, output } => looked(&context, inquiry::stats(&mailroom, selection, *output)).await,
         Command::Replay(replay) => match replay::run(&settings, replay, &context).await {
             Ok(report) => Ok(inquiry::tell(report.as_ref(), replay.output)?),
-            Err(ReplayError::NobodyToAsk(error)) => usage(&error.to_string()),
-            Err(error) => Err(error.into()),
+            Err(error @ ReplayError::NobodyToAsk(_)) => say(Exit::Usage, &chain(&error)),
+            Err(error) => say(Exit::Failed, &chain(&error)),
         },
     }
 }
@@ -121,10 +116,14 @@ async fn looked(
     context: &Context,
     inquiry: impl Future<Output = Result<Exit, InquiryError>>,
 ) -> Result<Exit, RunError> {
-    Ok(context.shutdown.cuts(inquiry).await.unwrap_or(Ok(Exit::Failed))?)
+    match context.shutdown.cuts(inquiry).await {
+        Some(Ok(exit)) => Ok(exit),
+        Some(Err(error)) => say(Exit::Failed, &chain(&error)),
+        None => Ok(Exit::Failed),
+    }
 }
 
-fn usage(problem: &str) -> Result<Exit, RunError> {
-    writeln!(io::stderr(), "{problem}")?;
-    Ok(Exit::Usage)
+fn say(exit: Exit, problem: &str) -> Result<Exit, RunError> {
+    writeln!(io::stderr(), "error: {problem}")?;
+    Ok(exit)
 }

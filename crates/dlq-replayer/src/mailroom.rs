@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::Utc;
-use kafka::{KafkaSettings, ReadError, Start, TopicReader};
+use kafka::{Admin, ClientError, KafkaSettings, ReadError, Start, TopicError, TopicReader};
 use schema::record::Record;
 use tokio::sync::mpsc;
 
@@ -23,7 +23,13 @@ const WAITING: usize = 32;
 /// Reading failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// The topic cannot be read.
+    /// A client cannot be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A topic is missing, or Kafka does not answer.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// A topic cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The task that reads ended early.
@@ -52,6 +58,10 @@ impl Mailroom {
 
     /// All dead letters and all that became of them.
     pub(crate) async fn book(&self, selection: &Selection) -> Result<Book, MailError> {
+        let admin = Admin::new(&self.kafka, CLIENT)?;
+        for topic in [&self.kafka.topics.dlq, &self.kafka.topics.ledger] {
+            admin.require(topic).await?;
+        }
         let (this, selection, now) = (self.clone(), selection.clone(), Utc::now());
         let book = tokio::task::spawn_blocking(move || {
             let mut book = Book::default();

@@ -15,7 +15,7 @@ pub(crate) enum Consent {
 
 /// There is nobody to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("error: this changes something, and there is no terminal to ask on: add --yes")]
+#[error("this changes something, and there is no terminal to ask on: add --yes")]
 pub struct NobodyToAsk;
 
 impl Consent {

@@ -13,7 +13,8 @@ use std::time::Instant;
 
 use chrono::Utc;
 use kafka::{
-    Admin, AdminError, ClientError, Delivered, OpenError, ReadError, SendError, TransactionError, TransactionalProducer,
+    Admin, AdminError, ClientError, Delivered, OpenError, ReadError, SendError, TopicError, TransactionError,
+    TransactionalProducer,
 };
 use schema::record::NewRecord;
 use service::process::Context;
@@ -30,7 +31,7 @@ use crate::pace::Pace;
 use crate::redrive::{Redrive, Refusal};
 use crate::report::Report;
 use crate::settings::ReplayerSettings;
-use crate::topics::{self, TopicProblem};
+use crate::topics;
 
 /// Bytes of one transaction, about: a chunk is closed by the record that goes beyond.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -44,9 +45,9 @@ pub enum ReplayError {
     /// Asking failed.
     #[error("the terminal cannot be asked: {0}")]
     Terminal(#[from] std::io::Error),
-    /// A topic is missing.
+    /// A topic is missing, or Kafka does not answer.
     #[error(transparent)]
-    Topic(#[from] TopicProblem),
+    Topic(#[from] TopicError),
     /// Dead letters or ledger cannot be read.
     #[error(transparent)]
     Mail(#[from] MailError),
@@ -62,6 +63,14 @@ pub enum ReplayError {
     /// The cluster does not answer.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// Another job works on the same ledger now.
+    #[error(
+        "another replay has taken over after {published} dead letters of this one; what was replayed is not taken again"
+    )]
+    TakenOver {
+        /// Letters that were published and accounted for.
+        published: usize,
+    },
     /// A transaction did not happen.
     #[error(
         "stopped after {published} dead letters: {source}; run the same command again, what was replayed is not taken again"
@@ -78,6 +87,18 @@ pub enum ReplayError {
 impl From<ReadError> for ReplayError {
     fn from(error: ReadError) -> Self {
         Self::Mail(error.into())
+    }
+}
+
+impl ReplayError {
+    /// A transaction of a job that had published so many letters failed.
+    pub(crate) fn after(published: usize, source: TransactionError) -> Self {
+        match source {
+            TransactionError::Fenced => Self::TakenOver { published },
+            TransactionError::Send(_) | TransactionError::Step { .. } | TransactionError::Task(_) => {
+                Self::Transaction { published, source }
+            }
+        }
     }
 }
 
@@ -311,7 +332,7 @@ impl Job {
     }
 
     fn stopped(&self, source: TransactionError) -> ReplayError {
-        ReplayError::Transaction { published: self.report.replayed + self.report.parked, source }
+        ReplayError::after(self.report.replayed + self.report.parked, source)
     }
 }
 

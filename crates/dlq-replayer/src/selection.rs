@@ -79,37 +79,37 @@ fn age(text: &str) -> Option<TimeDelta> {
 
 /// Which dead letters are meant. Nothing given means all of them in the states that the command takes by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Selection (values of one flag are alternatives, flags hold together)")]
+#[command(next_help_heading = "Selection (comma-separated values are alternatives, flags hold together)")]
 pub struct Selection {
     /// Why the record failed
-    #[arg(long = "reason", value_delimiter = ',')]
+    #[arg(long = "reason", value_name = "REASON", value_delimiter = ',')]
     pub reasons: Vec<Reason>,
     /// Where the record failed
-    #[arg(long = "stage", value_delimiter = ',')]
+    #[arg(long = "stage", value_name = "STAGE", value_delimiter = ',')]
     pub stages: Vec<Stage>,
     /// 16 hexadecimal digits: records that fail alike
-    #[arg(long = "fingerprint", value_delimiter = ',')]
+    #[arg(long = "fingerprint", value_name = "HEX", value_delimiter = ',')]
     pub fingerprints: Vec<String>,
     /// A violated rule, as email.format
-    #[arg(long = "rule", value_delimiter = ',')]
+    #[arg(long = "rule", value_name = "RULE", value_delimiter = ',')]
     pub rules: Vec<String>,
     /// Failed then or later: a date, an instant, or an age as 2h
-    #[arg(long)]
+    #[arg(long, value_name = "WHEN")]
     pub since: Option<Moment>,
     /// Failed before then
-    #[arg(long)]
+    #[arg(long, value_name = "WHEN")]
     pub until: Option<Moment>,
     /// Partition of the dead-letter topic
-    #[arg(long = "partition", value_delimiter = ',')]
+    #[arg(long = "partition", value_name = "NUMBER", value_delimiter = ',')]
     pub partitions: Vec<i32>,
     /// One dead letter
-    #[arg(long = "id", value_delimiter = ',')]
+    #[arg(long = "id", value_name = "ID", value_delimiter = ',')]
     pub ids: Vec<String>,
     /// unresolved, replayed, confirmed, boomeranged, parked, discarded, or all
-    #[arg(long = "state", value_delimiter = ',')]
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',')]
     pub states: Vec<StateChoice>,
     /// At most so many, those that failed first
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
 }
 

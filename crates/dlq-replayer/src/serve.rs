@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use kafka::{Admin, AdminError, ClientError, KafkaSettings, ReadError, Start};
+use kafka::{Admin, AdminError, ClientError, KafkaSettings, ReadError, Start, TopicError, UNREACHABLE_REMEDY};
 use schema::topics::USER_DATA_DLQ;
 use service::Exit;
 use service::health::Health;
@@ -18,7 +18,7 @@ use crate::letter::Letter;
 use crate::mailroom::{CLIENT, MailError, Mailroom};
 use crate::metrics::Metrics;
 use crate::selection::Selection;
-use crate::topics::{self, KAFKA_REMEDY, TopicProblem};
+use crate::topics;
 
 /// How often it looks.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -112,7 +112,7 @@ impl Watch<'_> {
         if self.topics_there().await {
             match self.look().await {
                 Ok(()) => self.there(KAFKA),
-                Err(error) => self.away(KAFKA, &error.to_string(), KAFKA_REMEDY),
+                Err(error) => self.away(KAFKA, &error.to_string(), UNREACHABLE_REMEDY),
             }
         }
         self.show(retention, Utc::now());
@@ -122,15 +122,11 @@ impl Watch<'_> {
         let mut all = true;
         for topic in topics::needed(self.kafka) {
             let what = format!("kafka topic {topic}");
-            match topics::partitions(&self.admin, self.kafka, topic).await {
+            match self.admin.require(topic).await {
                 Ok(_) => self.there(&what),
-                Err(TopicProblem::Missing { remedy, .. }) => {
+                Err(TopicError { reason, remedy }) => {
                     all = false;
-                    self.away(&what, "the topic does not exist", &remedy);
-                }
-                Err(TopicProblem::Unknown { source }) => {
-                    self.away(KAFKA, &source.to_string(), KAFKA_REMEDY);
-                    return false;
+                    self.away(&what, &reason, &remedy);
                 }
             }
         }

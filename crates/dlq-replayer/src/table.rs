@@ -24,9 +24,12 @@ fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-fn table<const N: usize>(header: [&str; N]) -> Table {
+fn table(header: impl IntoIterator<Item = impl Into<String>>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.into_iter().map(Into::into).collect::<Vec<String>>());
     table
 }
 
@@ -34,11 +37,27 @@ fn lines(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// A list of dead letters.
-pub(crate) fn list(letters: &[Listed]) -> String {
-    let mut table = table(["ID", "STATE", "REASON", "STAGE", "ATTEMPTS", "RULES", "FAILED AT", "KEY"]);
+/// Columns of a list: on a narrow terminal few and whole, rather than all of them in shreds.
+const COLUMNS: [(&str, u16); 8] = [
+    ("ID", 0),
+    ("STATE", 0),
+    ("REASON", 0),
+    ("STAGE", 150),
+    ("ATTEMPTS", 150),
+    ("RULES", 120),
+    ("FAILED AT", 100),
+    ("KEY", 150),
+];
+
+/// A list of dead letters. `width` is the terminal's, in characters; none where the output is no terminal.
+pub(crate) fn list(letters: &[Listed], width: Option<u16>) -> String {
+    let fits = |column: usize| COLUMNS.get(column).is_some_and(|(_, least)| width.is_none_or(|width| width >= *least));
+    let chosen = |cells: [String; 8]| -> Vec<String> {
+        cells.into_iter().enumerate().filter(|(column, _)| fits(*column)).map(|(_, cell)| cell).collect()
+    };
+    let mut table = table(chosen(COLUMNS.map(|(name, _)| name.to_owned())));
     for letter in letters {
-        table.add_row([
+        table.add_row(chosen([
             harmless(&letter.id).into_owned(),
             letter.state.as_str().to_owned(),
             letter.reason.unwrap_or(letter.dialect).to_owned(),
@@ -47,9 +66,14 @@ pub(crate) fn list(letters: &[Listed]) -> String {
             harmless(&letter.rule_ids.join(" ")).into_owned(),
             letter.failed_at.get(..19).unwrap_or_default().to_owned() + "Z",
             harmless(letter.key.shown()).into_owned(),
-        ]);
+        ]));
     }
     lines(&table)
+}
+
+/// The terminal's width in characters; none where standard output is no terminal.
+pub(crate) fn width() -> Option<u16> {
+    Table::new().width()
 }
 
 /// Counts.
@@ -139,7 +163,7 @@ mod tests {
     #[test]
     fn nothing_of_a_record_can_drive_the_terminal() {
         let text =
-            show(&Shown::of(&hostile(), State::Unresolved)) + &list(&[Listed::of(&hostile(), State::Unresolved)]);
+            show(&Shown::of(&hostile(), State::Unresolved)) + &list(&[Listed::of(&hostile(), State::Unresolved)], None);
         assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
         assert!(text.contains("a\\u{1b}[2Jb\n  c\n"), "{text}");
     }
@@ -148,13 +172,20 @@ mod tests {
     fn a_list_has_a_line_for_each_letter_under_its_header() {
         let letters =
             [fixture::read_letter(3, 1042, 17), hostile()].map(|letter| Listed::of(&letter, State::Unresolved));
-        let text = list(&letters);
+        let text = list(&letters, None);
         assert_eq!(text.lines().count(), 3, "{text}");
         let line = text.lines().nth(1).expect("a line");
         for part in ["user_data/3/1042", "unresolved", "quality_rule", "email.format", "2026-03-01T12:00:00Z", "key"] {
             assert!(line.contains(part), "{part} in {line}");
         }
         assert!(text.lines().nth(2).is_some_and(|line| line.contains("dlq/1/2") && line.contains("unknown")), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_columns() {
+        let letters = [Listed::of(&fixture::read_letter(3, 1042, 17), State::Unresolved)];
+        let header = |width| list(&letters, Some(width)).lines().next().unwrap_or_default().split_whitespace().count();
+        assert_eq!([header(40), header(100), header(120), header(150)], [3, 5, 6, 9], "FAILED AT are two words");
     }
 
     #[test]
