@@ -16,8 +16,7 @@ fn pairs(settings: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn three_wrong_settings_are_all_named_and_end_with_64() {
-    let settings =
-        [("KAFKA_ACKS", "1"), ("KAFKA_COMPRESSION", "brotli"), ("LOG_FORMAT", "xml")];
+    let settings = [("KAFKA_ACKS", "1"), ("KAFKA_COMPRESSION", "brotli"), ("LOG_FORMAT", "xml")];
     for service in SERVICES {
         let ended = Process::run(service, &[], &pairs(&settings));
         assert_eq!(ended.code, Some(64), "{service}: {ended:?}");

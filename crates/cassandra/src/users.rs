@@ -44,11 +44,18 @@ const COLUMNS: &[&str] = &[
     "schema_id",
 ];
 
-/// Largest batch in bytes of record values: the server warns above 5 KiB of its own count (`batch_size_warn_threshold`).
-const BATCH_BYTES: usize = 4_500;
+/// Largest batch in bytes, by [`weight`]: the server warns above 5 KiB (`batch_size_warn_threshold`).
+const BATCH_BYTES: usize = 5_000;
 /// The server warns about unlogged batches over more than so many partitions
 /// (`unlogged_batch_across_partitions_warn_threshold`).
 const BATCH_ROWS: usize = 10;
+/// What the server counts for a cell beside its value: timestamp 8, TTL 4, local deletion time 8 (`AbstractCell.dataSize` of
+/// Cassandra 5.0).
+const CELL_BYTES: usize = 20;
+/// What it counts for a row beside its cells: the liveness of its key, made up like a cell.
+const ROW_BYTES: usize = 20;
+/// Values of fixed or nearly fixed length: two coordinates, two dates, gender, age band, schema id.
+const FIXED_BYTES: usize = 4 * 8 + 6 + 5 + 6;
 
 #[derive(SerializeRow)]
 #[scylla(flavor = "enforce_order", skip_name_checks)]
@@ -145,9 +152,9 @@ impl UserTable {
         format!("{}.{}", self.keyspace, self.table)
     }
 
-    /// How many of the first rows, given their records' sizes in bytes, go into one batch: at least one.
-    pub fn batch_of(&self, sizes: impl IntoIterator<Item = usize>) -> usize {
-        fitting(sizes, self.batch_rows)
+    /// How many of the first rows go into one batch: at least one.
+    pub fn batch_of(&self, rows: &[UserRow<'_>]) -> usize {
+        fitting(rows.iter().map(weight), self.batch_rows)
     }
 
     /// Which replica leads for a key. Rows of one batch should share it; on a single node all do.
@@ -206,6 +213,36 @@ async fn prepare(session: &Session, statement: &str) -> Result<PreparedStatement
     })?;
     prepared.set_is_idempotent(true);
     Ok(prepared)
+}
+
+/// What the server counts for a row when it judges a batch's size, bytes.
+fn weight(row: &UserRow<'_>) -> usize {
+    let texts = [
+        &row.first_name,
+        &row.last_name,
+        &row.title,
+        &row.address,
+        &row.city,
+        &row.state,
+        &row.country,
+        &row.nat,
+        &row.post_code,
+        &row.timezone,
+        &row.phone,
+        &row.cell,
+        &row.picture,
+        &row.run_id,
+    ];
+    let optional: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+    optional
+        + row.email.len()
+        + row.email_domain.len()
+        + row.username.len()
+        + row.source.len()
+        + FIXED_BYTES
+        // The first column is the key.
+        + (COLUMNS.len() - 1) * CELL_BYTES
+        + ROW_BYTES
 }
 
 /// How many of the first rows stay below both of the server's thresholds: at least one.

@@ -50,7 +50,8 @@ impl Held {
             partition: self.partition,
             frontier,
             committed,
-            end: remote.map(|remote| remote.end),
+            // The statistics are up to a second older than the ledger.
+            end: remote.map(|remote| remote.end.max(frontier.unwrap_or(0))),
             lag,
             oldest_unpassed_ms: self.ledger.oldest_ms(),
             in_flight: self.ledger.unpassed(),

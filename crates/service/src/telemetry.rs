@@ -51,7 +51,7 @@ impl TelemetrySettings {
     where
         W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
     {
-        let filter = EnvFilter::new(&self.directives);
+        let filter = EnvFilter::new(with_quiet_libraries(&self.directives));
         let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
         match self.format {
             LogFormat::Text => Box::new(tracing_subscriber::registry().with(filter).with(lines)),
@@ -61,6 +61,15 @@ impl TelemetrySettings {
                 Box::new(tracing_subscriber::registry().with(filter).with(lines))
             }
         }
+    }
+}
+
+/// An everyday level, less what the CQL driver repeats every few seconds while a node is away: whoever needs the node says so
+/// once. `debug`, `trace` and every filter show it.
+fn with_quiet_libraries(directives: &str) -> String {
+    match directives {
+        "info" | "warn" | "error" => format!("{directives},scylla=off"),
+        _ => directives.to_owned(),
     }
 }
 

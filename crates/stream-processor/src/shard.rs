@@ -28,6 +28,8 @@ const TAKE_ROWS: usize = 10;
 /// How often the shard looks after its consumer.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The name under which [`Health::while_waiting`] ticks.
+const WAITING: &str = "main";
 /// The name of the brokers in `/readyz`.
 const KAFKA: &str = "kafka";
 
@@ -71,6 +73,8 @@ impl Shard {
             return Ok(true);
         };
         let (table, dlq_partitions) = prepared?;
+        // From here on the polling loop is what has to turn.
+        self.health.ended(WAITING);
         let breaker = Rc::new(Breaker::new(&self.settings.retry));
         let (queue, intake) = tokio::sync::mpsc::unbounded_channel();
         let consumer = GroupConsumer::spawn(&self.settings.kafka, self.options(), queue)?;

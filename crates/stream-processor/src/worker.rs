@@ -69,22 +69,21 @@ impl Line {
                 Err(fault) => faults.push(Some(*fault)),
             }
         }
-        for mut rows in groups.into_values() {
+        for rows in groups.into_values() {
+            let (indexes, rows): (Vec<usize>, Vec<UserRow<'_>>) = rows.into_iter().unzip();
+            let (mut indexes, mut rows) = (&*indexes, &*rows);
             while !rows.is_empty() {
-                let sizes = rows
-                    .iter()
-                    .map(|(index, _)| records.get(*index).and_then(|r| r.value.as_ref()).map_or(0, Vec::len));
-                let rest = rows.split_off(self.writer.table.batch_of(sizes));
-                let (indexes, batch): (Vec<usize>, Vec<UserRow<'_>>) = rows.into_iter().unzip();
-                for ((index, row), outcome) in indexes.into_iter().zip(&batch).zip(self.writer.write(&batch).await) {
+                let count = self.writer.table.batch_of(rows).min(rows.len());
+                let ((of_batch, other_indexes), (batch, other_rows)) = (indexes.split_at(count), rows.split_at(count));
+                for ((index, row), outcome) in of_batch.iter().zip(batch).zip(self.writer.write(batch).await) {
                     if outcome.is_none() {
-                        self.metrics.observe_latency(now, row.version);
+                        self.metrics.observe_latency(Utc::now(), row.version);
                     }
-                    if let Some(fault) = faults.get_mut(index) {
+                    if let Some(fault) = faults.get_mut(*index) {
                         *fault = outcome;
                     }
                 }
-                rows = rest;
+                (indexes, rows) = (other_indexes, other_rows);
             }
         }
         faults

@@ -94,7 +94,7 @@ impl Writer {
             (Change::Opened, Some(error)) => {
                 self.health.not_ready(CASSANDRA, error.to_string(), remedy(error.class));
                 tracing::warn!(
-                    error = %error, kind = error.kind, took_ms = took.as_millis(), remedy = remedy(error.class),
+                    error = %error, kind = error.kind, took_seconds = took.as_secs_f64(), remedy = remedy(error.class),
                     "cassandra does not take writes, the line waits"
                 );
             }
