@@ -212,11 +212,11 @@ impl Job {
         let mut letters = mailroom.letters(chosen);
         let mut chunk: Vec<Passenger> = Vec::new();
         let mut weight = 0;
-        let mut seen = 0;
+        let mut gone = vec![true; chosen.len()];
         while let Some(item) = letters.recv().await {
             let (place, letter) = item?;
-            let Some(choice) = chosen.get(place) else { continue };
-            seen += 1;
+            let (Some(choice), Some(gone)) = (chosen.get(place), gone.get_mut(place)) else { continue };
+            *gone = false;
             match self.passenger(letter, choice) {
                 Ok(passenger) => {
                     weight += passenger.weight();
@@ -225,25 +225,32 @@ impl Job {
                 Err(refusal) => self.refuse(&choice.id, &refusal),
             }
             if chunk.len() >= self.pace.chunk() || weight >= CHUNK_BYTES {
-                let wait = tokio::time::sleep(self.pace.wait(Instant::now()));
-                if context.shutdown.cuts(wait).await.is_none() {
-                    break;
-                }
-                self.publish(std::mem::take(&mut chunk)).await?;
+                self.publish_in_time(std::mem::take(&mut chunk), context).await?;
                 weight = 0;
             }
+            if context.shutdown.is_requested() {
+                break;
+            }
         }
+        self.publish_in_time(chunk, context).await?;
         if context.shutdown.is_requested() {
             self.report.left = self.report.selected - self.report.replayed - self.report.parked - self.report.refused;
             tracing::warn!(left = self.report.left, "told to end; what was replayed is accounted for");
             return Ok(());
         }
-        self.publish(chunk).await?;
-        for _ in seen..chosen.len() {
-            self.report.refused += 1;
-            tracing::warn!(why = %Refusal::Gone, "dead letter is not replayed");
+        for (choice, _) in chosen.iter().zip(gone).filter(|(_, gone)| *gone) {
+            self.refuse(&choice.id, &Refusal::Gone);
         }
         Ok(())
+    }
+
+    /// Publishes a chunk when its time has come; not at all once the job is told to end.
+    async fn publish_in_time(&mut self, chunk: Vec<Passenger>, context: &Context) -> Result<(), ReplayError> {
+        let wait = tokio::time::sleep(self.pace.wait(Instant::now()));
+        if chunk.is_empty() || context.shutdown.cuts(wait).await.is_none() {
+            return Ok(());
+        }
+        self.publish(chunk).await
     }
 
     fn refuse(&mut self, id: &str, refusal: &Refusal) {
@@ -278,9 +285,6 @@ impl Job {
 
     /// One chunk in one transaction; where the broker refuses a record for good, its letters one by one.
     async fn publish(&mut self, chunk: Vec<Passenger>) -> Result<(), ReplayError> {
-        if chunk.is_empty() {
-            return Ok(());
-        }
         self.pace.sent(chunk.len());
         match self.transact(&chunk).await {
             Ok(landed) => {

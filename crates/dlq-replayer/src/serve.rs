@@ -124,6 +124,11 @@ impl Watch<'_> {
             let what = format!("kafka topic {topic}");
             match self.admin.require(topic).await {
                 Ok(_) => self.there(&what),
+                // One reason is enough where nothing answers.
+                Err(TopicError { reason, remedy }) if remedy == UNREACHABLE_REMEDY => {
+                    self.away(KAFKA, &reason, &remedy);
+                    return false;
+                }
                 Err(TopicError { reason, remedy }) => {
                     all = false;
                     self.away(&what, &reason, &remedy);
