@@ -1,6 +1,6 @@
 //! One stack for all tests of this process. It ends with the process, however that ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use local_stack::{Artifacts, Profile, Stack, StackOptions};
@@ -20,14 +20,21 @@ pub fn stack() -> &'static Stack {
     })
 }
 
-/// An empty folder below the build's own, so that a killed run leaves nothing elsewhere.
+/// An empty folder of this process below the build's own. What killed processes left behind is removed.
 pub fn data_folder(name: &str) -> PathBuf {
-    let folder = target().join("stacks").join(name);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).expect("the data of an earlier run can be removed");
+    let stacks = target().join("stacks");
+    let own = stacks.join(format!("{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&own).expect("a folder for the stack's data");
+    for entry in std::fs::read_dir(&stacks).expect("the folder of the stacks") {
+        let path = entry.expect("its entry").path();
+        let owner = path.file_name().and_then(|name| name.to_str()?.split('-').next());
+        let lives = owner.is_some_and(|pid| Path::new("/proc").join(pid).exists());
+        if !lives {
+            // Another test may remove it at the same time.
+            drop(std::fs::remove_dir_all(&path));
+        }
     }
-    std::fs::create_dir_all(&folder).expect("a folder for the stack's data");
-    folder
+    own
 }
 
 /// The build's folder with the binaries: the test's own is in its `deps`.

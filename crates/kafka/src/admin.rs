@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schema::topics::TopicSpec;
 
-use crate::error::{ClientError, RequestError};
+use crate::error::{Class, ClientError, RequestError, class};
 use crate::settings::KafkaSettings;
 
 /// How long one question may take.
@@ -70,7 +70,7 @@ impl Admin {
         let topic = topic.to_owned();
         self.ask("asking for a topic's offsets", move |client| {
             let Some(count) = partitions(client, &topic)? else { return Ok(None) };
-            (0..count).map(|p| Ok((p, client.fetch_watermarks(&topic, p, ANSWER)?))).collect::<Result<_, _>>().map(Some)
+            (0..count).map(|p| Ok((p, watermarks(client, &topic, p)?))).collect::<Result<_, _>>().map(Some)
         })
         .await
     }
@@ -117,6 +117,25 @@ impl Admin {
             }
         }
         Ok(())
+    }
+}
+
+/// First offset and one past the last. A partition that has just been made, or is moving, has no leader for a moment: asked
+/// again until the answer's time is up.
+pub(crate) fn watermarks<C: rdkafka::consumer::ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Result<(i64, i64), KafkaError> {
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        match client.fetch_watermarks(topic, partition, ANSWER) {
+            Err(error) if class(&error) == Class::Retry && Instant::now() < deadline => {
+                // Nothing is subscribed to: this only serves the client's own events meanwhile.
+                drop(client.poll(Duration::from_millis(100)));
+            }
+            answer => return answer,
+        }
     }
 }
 

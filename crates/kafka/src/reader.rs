@@ -10,6 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schema::record::Record;
 
+use crate::admin::watermarks;
 use crate::error::Class;
 use crate::error::{ClientError, RequestError, class};
 use crate::message;
@@ -75,8 +76,7 @@ impl TopicReader {
         let mut open = BTreeMap::new();
         let mut assignment = TopicPartitionList::new();
         for partition in found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id) {
-            let (low, high) =
-                client.fetch_watermarks(topic, partition, ANSWER).map_err(failed("asking for a topic's offsets"))?;
+            let (low, high) = watermarks(&client, topic, partition).map_err(failed("asking for a topic's offsets"))?;
             let from = match start {
                 Start::Beginning => low,
                 Start::Tail(count) => (high - count).max(low),
