@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cassandra::Session;
 use kafka::Admin;
@@ -39,8 +39,14 @@ pub(crate) fn fetch(data_dir: &Path) -> Result<Artifacts, Failure> {
     Ok(artifacts)
 }
 
+/// A stack that answers.
+pub(crate) struct Started {
+    pub(crate) stack: Arc<Stack>,
+    took: Duration,
+}
+
 /// Starts both servers and waits until they answer. Blocks.
-pub(crate) fn start(ports: Ports, data_dir: &Path, artifacts: &Artifacts) -> Result<Arc<Stack>, Failure> {
+fn start(ports: Ports, data_dir: &Path, artifacts: &Artifacts) -> Result<Arc<Stack>, Failure> {
     let fixed = |port| (!ports.free_ports).then_some(port);
     let options = StackOptions {
         kafka_port: fixed(ports.kafka_port),
@@ -50,16 +56,18 @@ pub(crate) fn start(ports: Ports, data_dir: &Path, artifacts: &Artifacts) -> Res
     Ok(Arc::new(Stack::start(&options, artifacts)?))
 }
 
-/// [`start`] beside the async work, with a word when it is done.
+/// [`start`] beside the async work.
 pub(crate) async fn start_in_background(
     ports: Ports,
     data_dir: &Path,
     artifacts: Artifacts,
-) -> Result<Arc<Stack>, Failure> {
+) -> Result<Started, Failure> {
     let data_dir = data_dir.to_owned();
-    tokio::task::spawn_blocking(move || start(ports, &data_dir, &artifacts))
-        .await
-        .map_err(|error| Failure::System(error.into()))?
+    let start = move || {
+        let began = Instant::now();
+        Ok(Started { stack: start(ports, &data_dir, &artifacts)?, took: began.elapsed() })
+    };
+    tokio::task::spawn_blocking(start).await.map_err(|error| Failure::System(error.into()))?
 }
 
 /// Makes topics and tables where they are missing, and the addresses known to other terminals.
@@ -80,12 +88,12 @@ pub(crate) async fn prepare(
 }
 
 /// Says where the servers are.
-pub(crate) fn announce(screen: &mut Screen, stack: &Stack, since: Instant, data_dir: &Path) -> Result<(), Failure> {
+pub(crate) fn announce(screen: &mut Screen, started: &Started, data_dir: &Path) -> Result<(), Failure> {
     screen.say(&format!(
-        "Kafka answers on {}, Cassandra on {}, after {:.1} s; their logs are in {}",
-        stack.kafka().address(),
-        stack.cassandra().address(),
-        since.elapsed().as_secs_f64(),
+        "Kafka answers on {}, Cassandra on {}, {:.1} s after their start; their logs are in {}",
+        started.stack.kafka().address(),
+        started.stack.cassandra().address(),
+        started.took.as_secs_f64(),
         data_dir.join("logs").display(),
     ))
 }

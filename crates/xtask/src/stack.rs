@@ -1,7 +1,6 @@
 //! `cargo xtask stack`: Kafka and Cassandra for services or tests that are started by hand.
 
 use std::path::Path;
-use std::time::Instant;
 
 use service::Exit;
 
@@ -18,18 +17,18 @@ pub(crate) async fn run(ports: Ports, data_dir: &Path) -> Result<Exit, Failure> 
     let artifacts = servers::fetch(data_dir)?;
     let mut signals = Signals::watch()?;
     let mut screen = Screen::on_stdout();
-    let began = Instant::now();
     screen.say("starting Kafka and Cassandra")?;
     let start = async {
-        let stack = servers::start_in_background(ports, data_dir, artifacts).await?;
-        servers::prepare(&stack, settings, data_dir).await?;
-        Ok::<_, Failure>(stack)
+        let started = servers::start_in_background(ports, data_dir, artifacts).await?;
+        servers::prepare(&started.stack, settings, data_dir).await?;
+        Ok::<_, Failure>(started)
     };
-    let stack = tokio::select! {
+    let started = tokio::select! {
         started = start => started?,
         () = signals.next() => return Ok(Exit::Cut),
     };
-    servers::announce(&mut screen, &stack, began, data_dir)?;
+    servers::announce(&mut screen, &started, data_dir)?;
+    let stack = started.stack;
     screen.say(&format!(
         "topics and tables are there; a service finds them with KAFKA_BOOTSTRAP_SERVERS={} CASSANDRA_HOSTS={} CASSANDRA_PORT={}",
         stack.kafka().address(),

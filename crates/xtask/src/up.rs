@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use local_stack::{Stack, StackError, port};
@@ -88,7 +88,6 @@ pub(crate) async fn run(up: Up, data_dir: &Path) -> Result<Exit, Failure> {
     let service_ports = ServicePorts::choose(up.ports)?;
     let mut signals = Signals::watch()?;
     let mut screen = Screen::on_stdout();
-    let began = Instant::now();
 
     screen.say("starting Kafka and Cassandra, and building the services")?;
     let start = async {
@@ -100,15 +99,16 @@ pub(crate) async fn run(up: Up, data_dir: &Path) -> Result<Exit, Failure> {
         };
         let asked =
             async { Ok(if up.offline { Err("--offline".to_owned()) } else { public_api::probe(&settings.api).await }) };
-        let (stack, programs, api) = tokio::try_join!(started, built, asked)?;
-        let prepared = servers::prepare(&stack, settings, data_dir).await?;
-        Ok::<_, Failure>((stack, programs, api, prepared))
+        let (started, programs, api) = tokio::try_join!(started, built, asked)?;
+        let prepared = servers::prepare(&started.stack, settings, data_dir).await?;
+        Ok::<_, Failure>((started, programs, api, prepared))
     };
-    let (stack, programs, api, (settings, admin, session)) = tokio::select! {
+    let (started, programs, api, (settings, admin, session)) = tokio::select! {
         started = start => started?,
         () = signals.next() => return Ok(Exit::Cut),
     };
-    servers::announce(&mut screen, &stack, began, data_dir)?;
+    servers::announce(&mut screen, &started, data_dir)?;
+    let stack = started.stack;
     if let Err(reason) = &api {
         screen.say(&format!("{} is not used ({reason}): randomuser-sim stands in for it", settings.api))?;
     }
