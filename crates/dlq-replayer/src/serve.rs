@@ -125,11 +125,11 @@ impl Watch<'_> {
             match self.admin.require(topic).await {
                 Ok(_) => self.there(&what),
                 // One reason is enough where nothing answers.
-                Err(TopicError { reason, remedy }) if remedy == UNREACHABLE_REMEDY => {
+                Err(TopicError { reason, remedy, is_missing: false }) => {
                     self.away(KAFKA, &reason, &remedy);
                     return false;
                 }
-                Err(TopicError { reason, remedy }) => {
+                Err(TopicError { reason, remedy, is_missing: true }) => {
                     all = false;
                     self.away(&what, &reason, &remedy);
                 }

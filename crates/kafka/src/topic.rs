@@ -7,7 +7,8 @@ use crate::admin::Admin;
 use crate::settings::KafkaSettings;
 
 /// What a person can do when Kafka does not answer.
-pub const UNREACHABLE_REMEDY: &str = "bring Kafka back, or set KAFKA_BOOTSTRAP_SERVERS and the KAFKA_SASL_* and KAFKA_SSL_* variables; it goes on by itself";
+pub const UNREACHABLE_REMEDY: &str =
+    "bring Kafka back, or set KAFKA_BOOTSTRAP_SERVERS and the KAFKA_SASL_* and KAFKA_SSL_* variables";
 
 /// Why a topic cannot be used, and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +18,8 @@ pub struct TopicError {
     pub reason: String,
     /// What a person can do.
     pub remedy: String,
+    /// Kafka answered that there is no such topic; else it did not answer.
+    pub is_missing: bool,
 }
 
 impl Admin {
@@ -30,8 +33,11 @@ impl Admin {
             Ok(None) => Err(TopicError {
                 reason: format!("topic {topic} does not exist"),
                 remedy: missing_remedy(self.settings(), topic),
+                is_missing: true,
             }),
-            Err(error) => Err(TopicError { reason: error.to_string(), remedy: UNREACHABLE_REMEDY.to_owned() }),
+            Err(error) => {
+                Err(TopicError { reason: error.to_string(), remedy: UNREACHABLE_REMEDY.to_owned(), is_missing: false })
+            }
         }
     }
 
@@ -47,7 +53,8 @@ impl Admin {
                     }
                     return partitions;
                 }
-                Err(TopicError { reason, remedy }) => {
+                Err(TopicError { reason, remedy, .. }) => {
+                    let remedy = format!("{remedy}; it goes on by itself");
                     if health.not_ready(&what, reason.clone(), &remedy) {
                         tracing::warn!(topic, reason, remedy, "topic cannot be used, trying again");
                     }
@@ -77,7 +84,7 @@ fn missing_remedy(kafka: &KafkaSettings, topic: &str) -> String {
         spec.iter().flat_map(|spec| spec.config).map(|(name, value)| format!(" --config {name}={value}")).collect();
     format!(
         "kafka-topics.sh --bootstrap-server {} --create --topic {topic} --partitions {partitions}{config}, or docker compose \
-         run --rm kafka-init; it goes on by itself",
+         run --rm kafka-init",
         kafka.bootstrap_servers
     )
 }
