@@ -362,9 +362,7 @@ impl Polling {
         self.commit()?;
         let (redelivered, _) = self.assignments.remove(&held);
         self.status.publish(Vec::new());
-        self.consumer.context().close();
         tracing::info!(drained, redelivered, "consumer closed");
-        // Dropping the client leaves the group, on this thread, which is the one that polled.
         Ok(drained)
     }
 
@@ -394,5 +392,22 @@ impl Polling {
         let context = self.consumer.context();
         self.status.connected(context.connected());
         self.status.publish(self.assignments.status(context, paused));
+    }
+}
+
+/// Dropping the client leaves the group, on this thread, which is the one that polled. It waits until every partition is
+/// given back, so from here on the context answers the coordinator by itself, whatever ended the loop.
+impl Drop for Polling {
+    fn drop(&mut self) {
+        self.consumer.context().close();
+        while let Some(event) = self.consumer.context().next_event() {
+            let (what, answered) = match &event {
+                Event::Assign(partitions) => ("taken", take(&self.consumer, partitions)),
+                Event::Revoke { partitions, .. } => ("given back", give_back(&self.consumer, partitions)),
+            };
+            if let Err(error) = answered {
+                tracing::warn!(%error, "partitions could not be {what} while closing");
+            }
+        }
     }
 }

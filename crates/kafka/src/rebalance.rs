@@ -42,7 +42,7 @@ pub(crate) struct GroupContext {
     remote: Mutex<HashMap<(String, i32), Remote>>,
     /// Whether some broker was connected when the client last told; none before.
     connected: Mutex<Option<bool>>,
-    /// Set when everything was drained and committed: what is revoked while the client closes is given back at once.
+    /// Set when the loop has ended: the coordinator is answered at once.
     closing: AtomicBool,
 }
 
@@ -102,8 +102,10 @@ impl ConsumerContext for GroupContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::SeqCst) {
-            if !assign && let Err(error) = give_back(consumer, partitions) {
-                tracing::warn!(%error, "partitions could not be given back while closing");
+            // The client does not close before every call of the coordinator is answered, an assignment included.
+            let answered = if assign { take(consumer, partitions) } else { give_back(consumer, partitions) };
+            if let Err(error) = answered {
+                tracing::warn!(%error, "the coordinator could not be answered while closing");
             }
             return;
         }
