@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod api_faults;
+mod containers;
 mod dependencies;
 mod happy_path;
 mod hostile_users;
