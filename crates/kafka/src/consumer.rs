@@ -107,6 +107,7 @@ impl GroupConsumer {
             spent_since: None,
             paused: false,
             status_due: now,
+            told: None,
             options,
             consumer,
         };
@@ -152,6 +153,8 @@ struct Polling {
     spent_since: Option<Instant>,
     paused: bool,
     status_due: Instant,
+    /// The last trouble that was logged, until a record comes.
+    told: Option<String>,
 }
 
 impl Polling {
@@ -206,6 +209,7 @@ impl Polling {
         let record = match self.consumer.poll(patience) {
             None => return Ok(false),
             Some(Ok(polled)) => {
+                self.told = None;
                 let Some(held) = self.assignments.holding(polled.topic(), polled.partition()) else {
                     // Prefetched before its partition was given back; its new owner reads it.
                     return Ok(true);
@@ -223,7 +227,12 @@ impl Polling {
                 return match class(&error) {
                     Class::Fatal => Err(ConsumeError::Client(error)),
                     Class::Retry | Class::Rejoin | Class::Misconfigured | Class::Rejected => {
-                        tracing::warn!(%error, "kafka does not deliver");
+                        // The client repeats itself every second.
+                        let told = error.to_string();
+                        if self.told.as_ref() != Some(&told) {
+                            tracing::warn!(%error, "kafka does not deliver");
+                            self.told = Some(told);
+                        }
                         Ok(false)
                     }
                 };
