@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use end_to_end::{Process, World, user_record, wait_for};
+use end_to_end::{Process, Running, World, user_record, wait_for};
 use schema::record::Headers;
 use service::Exit;
 use uuid::Uuid;
@@ -57,6 +57,41 @@ async fn a_clean_stop_in_the_middle_loses_nothing_and_redelivers_nothing() {
     assert!(runs > 1, "it was stopped in the middle at least once");
     assert_eq!(settled, RECORDS as f64, "each record was settled once over all runs");
     world.census().await.assert_places(&written, &dead);
+}
+
+#[tokio::test]
+async fn partitions_that_change_hands_under_load_are_neither_lost_nor_read_twice() {
+    let world = World::new("hands").await;
+    let (written, dead) = publish_many(&world).await;
+    let settled = |processor: &Running| {
+        let of = |outcome| processor.metric(&format!("sluice_processor_records_total{{outcome=\"{outcome}\"}}"));
+        of("written") + of("dead_lettered")
+    };
+    let first = world.processor();
+    wait_for("some progress of the first", async || {
+        let count = settled(&first);
+        if count >= 200.0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    let second = world.processor();
+    wait_for("the second has taken partitions over", async || {
+        let count = second.metric("sluice_processor_rebalances_total{kind=\"assigned\"}");
+        if count >= 1.0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    first.context.shutdown.request();
+    wait_for("the drain of the first", async || if first.is_finished() { Ok(()) } else { Err(()) }).await;
+    let by_first = settled(&first);
+    assert_eq!(first.end().await, Exit::Done);
+    world.wait_until_consumed().await;
+    wait_for("every record settled", async || {
+        let count = by_first + settled(&second);
+        if count >= RECORDS as f64 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    assert_eq!(by_first + settled(&second), RECORDS as f64, "each record was settled once over both");
+    world.census().await.assert_places(&written, &dead);
+    assert_eq!(second.stop().await, Exit::Done);
 }
 
 #[tokio::test]

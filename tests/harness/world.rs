@@ -144,10 +144,16 @@ impl World {
 
     /// Publishes records to `user_data` and waits for every acknowledgement; where each was stored, in order.
     pub async fn publish(&self, records: Vec<NewRecord>) -> Vec<Delivered> {
-        let producer = Producer::new(&self.kafka(), "test").expect("a producer");
-        let mut delivered = Vec::new();
-        for record in records {
-            delivered.push(producer.send(record).await.expect("a stored record"));
+        let producer = Arc::new(Producer::new(&self.kafka(), "test").expect("a producer"));
+        let send = |record| {
+            let producer = Arc::clone(&producer);
+            tokio::spawn(async move { producer.send(record).await })
+        };
+        // All under way at once, handed over in order.
+        let sends: Vec<_> = records.into_iter().map(send).collect();
+        let mut delivered = Vec::with_capacity(sends.len());
+        for sent in sends {
+            delivered.push(sent.await.expect("the task of the send").expect("a stored record"));
         }
         delivered
     }

@@ -158,3 +158,98 @@ impl Assignments {
         self.held.iter().map(|held| held.status(context, paused)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use schema::record::Headers;
+
+    use super::*;
+    use crate::ledger::Outcome;
+    use crate::receipt::Work;
+
+    fn record(offset: i64) -> Record {
+        Record {
+            topic: "t".into(),
+            partition: 0,
+            offset,
+            timestamp_ms: None,
+            key: None,
+            value: None,
+            headers: Headers::new(),
+        }
+    }
+
+    fn holding(inbox: &Arc<Inbox>) -> Assignments {
+        let mut assignments = Assignments::default();
+        assignments.add("t", 0, inbox);
+        assignments
+    }
+
+    fn deliver(assignments: &mut Assignments, offset: i64) -> Work {
+        let held = assignments.holding("t", 0).expect("held");
+        assert!(held.deliver(&record(offset), 10));
+        Work::new(record(offset), held.handle())
+    }
+
+    fn reports(inbox: &Inbox) -> Vec<Report> {
+        let mut reports = Vec::new();
+        inbox.take(&mut reports);
+        reports
+    }
+
+    #[test]
+    fn only_what_is_settled_is_committed_and_only_once() {
+        let inbox = Arc::default();
+        let mut assignments = holding(&inbox);
+        let (_, first) = deliver(&mut assignments, 5).start().expect("started");
+        let (_, second) = deliver(&mut assignments, 6).start().expect("started");
+        assert!(assignments.uncommitted().is_empty(), "delivered is not settled");
+        second.settle(Outcome::Written);
+        first.settle(Outcome::Written);
+        let refunds: Vec<_> = reports(&inbox).into_iter().map(|report| assignments.settle(report)).collect();
+        assert_eq!(refunds, [Some((0, 0)), Some((2, 20))], "refunded when the frontier passes");
+        let due = assignments.uncommitted();
+        assert_eq!(due, [("t".into(), 0, 7)]);
+        assignments.committed(&due);
+        assert!(assignments.uncommitted().is_empty());
+    }
+
+    #[test]
+    fn a_dropped_receipt_leaves_its_offset_open() {
+        let inbox = Arc::default();
+        let mut assignments = holding(&inbox);
+        let partitions = assignments.held();
+        let work = deliver(&mut assignments, 5);
+        let started = work.start();
+        assert_eq!(assignments.in_flight(&partitions), 1);
+        drop(started);
+        assert_eq!(assignments.in_flight(&partitions), 0);
+        assert!(reports(&inbox).is_empty() && assignments.uncommitted().is_empty());
+    }
+
+    #[test]
+    fn nothing_starts_once_dispatch_is_stopped() {
+        let inbox = Arc::default();
+        let mut assignments = holding(&inbox);
+        let partitions = assignments.held();
+        let work = deliver(&mut assignments, 5);
+        assignments.stop_dispatch(&partitions);
+        assert!(work.start().is_none());
+        assert_eq!(assignments.in_flight(&partitions), 0);
+    }
+
+    #[test]
+    fn a_report_of_an_ended_epoch_changes_nothing_although_the_partition_is_held_again() {
+        let inbox = Arc::default();
+        let mut assignments = holding(&inbox);
+        let partitions = assignments.held();
+        let (_, late) = deliver(&mut assignments, 5).start().expect("started");
+        assert_eq!(assignments.remove(&partitions), (1, 10), "what was open is refunded");
+        assignments.add("t", 0, &inbox);
+        let _again = deliver(&mut assignments, 5);
+        late.settle(Outcome::Written);
+        let refunds: Vec<_> = reports(&inbox).into_iter().map(|report| assignments.settle(report)).collect();
+        assert_eq!(refunds, [None], "late, and counted as such");
+        assert!(assignments.uncommitted().is_empty(), "I5");
+    }
+}

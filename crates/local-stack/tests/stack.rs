@@ -9,9 +9,6 @@ use std::time::{Duration, Instant};
 
 use local_stack::{Artifacts, Profile, Stack, StackError, StackOptions};
 
-/// Set for the child of the test that kills its parent: where its stack keeps its data.
-const HOLD: &str = "LOCAL_STACK_TEST_HOLD";
-
 fn options(dir: &tempfile::TempDir) -> StackOptions {
     StackOptions::new(dir.path(), Profile::Test)
 }
@@ -84,9 +81,10 @@ fn servers_answer_come_back_after_a_crash_and_keep_their_data_over_a_restart_of_
 #[test]
 fn a_killed_parent_takes_both_servers_with_it() {
     let dir = data_dir();
-    let mut parent = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "hold_a_stack", "--ignored", "--nocapture"])
-        .env(HOLD, dir.path())
+    let test = std::env::current_exe().unwrap();
+    let examples = test.parent().and_then(Path::parent).unwrap().join("examples");
+    let mut parent = Command::new(examples.join("hold_a_stack"))
+        .arg(dir.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -99,21 +97,6 @@ fn a_killed_parent_takes_both_servers_with_it() {
     parent.kill().unwrap();
     parent.wait().unwrap();
     wait_until("both servers are gone", || alive() == 0);
-}
-
-/// The parent of the test above.
-#[test]
-#[ignore = "run by another test in a process of its own"]
-fn hold_a_stack() {
-    #[expect(clippy::disallowed_methods, reason = "the one thing this process is told")]
-    let Some(dir) = std::env::var_os(HOLD) else {
-        return;
-    };
-    // From a thread that ends: the servers are bound to the process.
-    let start = || Stack::start(&StackOptions::new(dir, Profile::Test), &artifacts()).unwrap();
-    let stack = std::thread::scope(|scope| scope.spawn(start).join().unwrap());
-    println!("holding {} {}", stack.kafka().pid().unwrap(), stack.cassandra().pid().unwrap());
-    let _ = std::io::stdin().read(&mut [0]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Dead letters: the original untouched, our headers set once, bounded, and read back field by field.
 
 use chrono::TimeDelta;
-use schema::dead_letter::{App, DeadLetter, ParseError, from_record, from_user};
+use schema::dead_letter::{self, App, DeadLetter, ParseError, from_record, from_user};
 use schema::fault::{Fault, Violation};
 use schema::headers;
 use schema::reason::{PAIRS, Reason, Stage};
@@ -211,7 +211,8 @@ fn what_is_no_dead_letter_of_ours_is_said_with_its_header() {
     for name in headers::ALL.iter().filter(|name| name.starts_with("dlq.")) {
         let mut lacking = whole.clone();
         lacking.retain(|header| header.name != *name);
-        let optional = name.starts_with("dlq.source.") && *name != "dlq.source.topic" || *name == "dlq.run.id";
+        let optional = name.starts_with("dlq.source.") && *name != "dlq.source.topic"
+            || ["dlq.run.id", "dlq.value.omitted.bytes"].contains(name);
         match DeadLetter::parse(&lacking) {
             Ok(_) => assert!(optional, "{name}"),
             Err(error) => assert_eq!((error, optional), (ParseError::Missing(name), false)),
@@ -253,4 +254,14 @@ fn the_fingerprint_is_of_the_kind_of_failure_and_not_of_the_values() {
     other = base.clone();
     other.violations.pop();
     assert_ne!(base.fingerprint(), other.fingerprint());
+}
+
+#[test]
+fn a_dead_letter_without_its_value_says_how_long_it_was_and_keeps_everything_else() {
+    let letter = letter_of(whole(&smallest()));
+    let small = dead_letter::without_value(letter.clone());
+    assert_eq!((&small.value, &small.key), (&None, &letter.key));
+    let bytes = letter.value.as_ref().map_or(0, Vec::len).to_string();
+    assert_eq!(small.headers.text(headers::DLQ_VALUE_OMITTED_BYTES), Some(&*bytes));
+    assert_eq!(DeadLetter::parse(&small.headers), DeadLetter::parse(&letter.headers));
 }
