@@ -9,7 +9,7 @@ use cassandra::Session;
 use kafka::Admin;
 use local_stack::{Artifacts, Profile, Progress, Stack, StackOptions};
 
-use crate::Ports;
+use crate::arguments::Ports;
 use crate::failure::Failure;
 use crate::running::Running;
 use crate::screen::Screen;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use service::Exit;
 
-use crate::Ports;
+use crate::arguments::Ports;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::servers;

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::arguments::Ports;
 use crate::failure::Failure;
 use crate::figures::{Figures, Source};
 use crate::programs::Programs;
@@ -24,7 +25,7 @@ use crate::screen::{Screen, Speaker};
 use crate::services::{Event, Service, Services};
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::{Ports, public_api, servers};
+use crate::{public_api, servers};
 
 const PRODUCER: Speaker = Speaker { name: "producer", colour: 6 };
 const PROCESSOR: Speaker = Speaker { name: "stream-processor", colour: 2 };

@@ -1,0 +1,47 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{cql, down, topic, up, workspace};
+
+/// What was asked for.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Runs Sluice on this machine without Docker.")]
+pub(crate) struct Arguments {
+    /// Where data, configuration and logs of the stack go.
+    #[arg(long, global = true, value_name = "DIR", default_value_os_t = workspace::data_dir())]
+    pub(crate) data_dir: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Kafka, Cassandra and the three services, with a live table of what arrives; Ctrl-C ends all of it.
+    Up(up::Up),
+    /// Only Kafka and Cassandra, with topics and tables; Ctrl-C ends both.
+    Stack(Ports),
+    /// Ends what `up` or `stack` started in another terminal; the data stays.
+    Down(down::Down),
+    /// Runs one CQL statement on the running stack and prints its rows.
+    Cql(cql::Cql),
+    /// Prints the newest records of a topic of the running stack.
+    Topic(topic::Topic),
+}
+
+/// Where the servers listen on 127.0.0.1.
+#[derive(Args, Debug, Clone, Copy)]
+pub(crate) struct Ports {
+    /// Port of Kafka.
+    #[arg(long, default_value_t = 9092)]
+    pub(crate) kafka_port: u16,
+    /// Port of Cassandra.
+    #[arg(long, default_value_t = 9042)]
+    pub(crate) cassandra_port: u16,
+    /// Take any free ports instead of the usual ones, for the services too.
+    #[arg(long)]
+    pub(crate) free_ports: bool,
+}
