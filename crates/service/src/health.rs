@@ -9,6 +9,10 @@ use serde::Serialize;
 /// A loop that has not ticked for this long is stuck. Loops tick at least every second while they wait.
 pub const LIVENESS_LIMIT: Duration = Duration::from_secs(30);
 
+/// The loop of [`Health::tick`] and [`Health::while_waiting`]. A service whose work moves to loops of other names takes it out
+/// of the account with [`Health::ended`].
+pub const MAIN_LOOP: &str = "main";
+
 /// How often [`Health::while_waiting`] ticks.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -69,7 +73,7 @@ impl Health {
 
     /// Tells that the service's one loop turns.
     pub fn tick(&self) {
-        self.tick_of("main");
+        self.tick_of(MAIN_LOOP);
     }
 
     /// Tells that the loop of that name turns: for services with several. A loop counts from its first tick on.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cassandra::{CassandraError, Session, UserTable};
 use kafka::{Admin, ClientError, ConsumeError, GroupConsumer, Options, Producer, Status, UNREACHABLE_REMEDY};
 use schema::dead_letter::App;
-use service::health::Health;
+use service::health::{Health, MAIN_LOOP};
 use service::shutdown::Shutdown;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -28,8 +28,6 @@ const TAKE_ROWS: usize = 10;
 /// How often the shard looks after its consumer.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The name under which [`Health::while_waiting`] ticks.
-const WAITING: &str = "main";
 /// The name of the brokers in `/readyz`.
 const KAFKA: &str = "kafka";
 
@@ -74,7 +72,7 @@ impl Shard {
         };
         let (table, dlq_partitions) = prepared?;
         // From here on the polling loop is what has to turn.
-        self.health.ended(WAITING);
+        self.health.ended(MAIN_LOOP);
         let breaker = Rc::new(Breaker::new(&self.settings.retry));
         let (queue, intake) = tokio::sync::mpsc::unbounded_channel();
         let consumer = GroupConsumer::spawn(&self.settings.kafka, self.options(), queue)?;
@@ -108,12 +106,11 @@ impl Shard {
         loop {
             tokio::select! {
                 () = self.shutdown.requested() => return Ok(()),
-                ended = workers.join_next() => {
-                    // The workers end when the consumer has: its own error says more.
-                    if !consumer.is_finished() {
-                        return Err(ShardError::Worker(format!("{ended:?}")));
-                    }
-                }
+                ended = workers.join_next() => return match ended {
+                    Some(Err(error)) => Err(ShardError::Worker(error.to_string())),
+                    // A worker ends well only when the consumer hands out nothing any more: its own error says why.
+                    Some(Ok(())) | None => Ok(()),
+                },
                 () = tokio::time::sleep(LOOK) => {}
             }
             if consumer.is_finished() {
