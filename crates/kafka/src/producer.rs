@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, ThreadedProducer};
 use schema::record::NewRecord;
 use tokio::sync::Semaphore;
 
@@ -81,11 +81,6 @@ impl Producer {
         };
         drop(record);
         awaited.await.map_err(SendError::of)
-    }
-
-    /// Waits until everything handed over is acknowledged or has failed, at most `deadline`.
-    pub fn flush(&self, deadline: Duration) -> Result<(), SendError> {
-        self.client.flush(deadline).map_err(|error| SendError::Transient(error.to_string()))
     }
 }
 

@@ -135,14 +135,3 @@ impl Iterator for TopicReader {
         item
     }
 }
-
-impl ReadError {
-    /// True when the same look may succeed later.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Stalled(_) => true,
-            Self::Request(error) => error.class() == Class::Retry,
-            Self::Client(_) | Self::NoTopic(_) => false,
-        }
-    }
-}

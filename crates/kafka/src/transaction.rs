@@ -12,7 +12,7 @@ use schema::record::NewRecord;
 
 use crate::delivery::{Delivered, Deliveries};
 use crate::error::Class;
-use crate::error::{ClientError, class, class_of_code};
+use crate::error::{ClientError, class_of_code};
 use crate::producer::{SendError, enqueue};
 use crate::settings::KafkaSettings;
 
@@ -49,15 +49,6 @@ impl TransactionError {
                 RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch,
             ) => Self::Fenced,
             _ => Self::Step { step, source },
-        }
-    }
-
-    /// True when the same transaction may succeed later.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Fenced | Self::Task(_) => false,
-            Self::Send(error) => matches!(error, SendError::Transient(_)),
-            Self::Step { source, .. } => class(source) == Class::Retry,
         }
     }
 }

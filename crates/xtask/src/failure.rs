@@ -1,9 +1,10 @@
 //! Why a command failed, each message one sentence with the remedy.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{ExitCode, ExitStatus};
 
 use local_stack::{FetchError, StackError};
+use service::Exit;
 use thiserror::Error;
 
 /// Why a command failed.
@@ -143,5 +144,17 @@ fn option_for(error: &StackError) -> &'static str {
         | StackError::NotRunning { .. }
         | StackError::Process { .. }
         | StackError::File { .. } => "",
+    }
+}
+
+/// The end of the process: a failure is told in one sentence.
+#[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
+pub(crate) fn tell(outcome: Result<Exit, Failure>) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            Exit::Failed.into()
+        }
     }
 }

@@ -26,20 +26,21 @@ use clap::Parser as _;
 use service::Exit;
 
 use crate::arguments::{Arguments, Command};
+use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return tell(Err(failure::Failure::System(error))),
+        Err(error) => return failure::tell(Err(Failure::System(error))),
     };
     let outcome = runtime.block_on(run(arguments));
     // What still blocks (a start that was given up, a second Ctrl-C) is not waited for: children end with this process.
     runtime.shutdown_timeout(Duration::ZERO);
-    tell(outcome)
+    failure::tell(outcome)
 }
 
-async fn run(arguments: Arguments) -> Result<Exit, failure::Failure> {
+async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let data_dir = arguments.data_dir;
     match arguments.command {
         Command::Up(up) => up::run(up, &data_dir).await,
@@ -47,16 +48,5 @@ async fn run(arguments: Arguments) -> Result<Exit, failure::Failure> {
         Command::Down(down) => down::run(&down, &data_dir).await,
         Command::Cql(cql) => cql::run(&cql, &data_dir).await,
         Command::Topic(topic) => topic::run(topic, &data_dir).await,
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
-fn tell(outcome: Result<Exit, failure::Failure>) -> ExitCode {
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            Exit::Failed.into()
-        }
     }
 }
