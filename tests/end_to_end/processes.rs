@@ -60,8 +60,7 @@ async fn sigterm_drains_and_ends_with_0_and_the_admin_address_answers_meanwhile(
     let api = simulator().await;
     assert_eq!(world.produce_once(&api.url("/api/")).await, Exit::Done);
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
-    let settings = world.with("ADMIN_ADDR", format!("127.0.0.1:{port}")).settings();
-    let processor = Process::start("stream-processor", &[], &settings);
+    let processor = world.with("ADMIN_ADDR", format!("127.0.0.1:{port}")).process("stream-processor");
     world.wait_until_consumed().await;
     let get = |path: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the admin address");

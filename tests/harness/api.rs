@@ -1,9 +1,11 @@
-//! The recorded users, and an API that always gives the same answer.
+//! The recorded users, an API that always gives the same answer, and the simulator.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use axum::Router;
+use randomuser_sim::{Catalogue, Running as Simulator, Settings};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -49,4 +51,16 @@ impl Drop for FixedApi {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+/// A simulator of the API without a rate limit.
+pub async fn simulator() -> Simulator {
+    Simulator::start(Settings::for_test()).await.expect("a simulator")
+}
+
+/// The ids of the users that the simulator gives for pages of a seed, in order.
+pub fn ids(seed: &str, pages: RangeInclusive<u32>, size: u32) -> Vec<String> {
+    let catalogue = Catalogue::new();
+    let id = |page, index| catalogue.user(seed, page, index)["login"]["uuid"].as_str().expect("an id").to_owned();
+    pages.flat_map(|page| (0..size).map(move |index| (page, index))).map(|(page, index)| id(page, index)).collect()
 }

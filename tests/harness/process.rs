@@ -1,14 +1,24 @@
-//! A service as its users run it: the binary, its environment, its signals, its exit status.
+//! A service as its users run it: the binary, its environment, its signals, its exit status, its HTTP.
 
+use std::fs::File;
 use std::io::Read as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::stack::target;
+use crate::wait::wait_for;
+
+/// Far above what any drain takes.
+const END: Duration = Duration::from_secs(90);
 
 /// A running binary. Dropped, it is killed.
 pub struct Process {
-    child: Child,
+    child: local_stack::Process,
     name: &'static str,
+    log: PathBuf,
 }
 
 /// How a process ended and what it printed.
@@ -23,14 +33,14 @@ pub struct Ended {
 }
 
 impl Process {
-    /// Starts `name` with these settings and nothing else of ours.
-    pub fn start(name: &'static str, arguments: &[&str], settings: &[(String, String)]) -> Self {
-        let child = Self::command(name, arguments, settings)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
+    /// Starts `name` with these settings and nothing else of ours; what it prints goes to `log`.
+    pub(crate) fn start(name: &'static str, settings: &[(String, String)], log: &Path) -> Self {
+        let output = File::create(log).expect("a log");
+        let mut command = Self::command(name, &[], settings);
+        command.stdout(output.try_clone().expect("a second handle")).stderr(output);
+        let child = local_stack::Process::spawn(command)
             .unwrap_or_else(|error| panic!("{name} cannot be started ({error}): cargo build --workspace"));
-        Self { child, name }
+        Self { child, name, log: log.to_owned() }
     }
 
     /// Runs `name` to its end and keeps what it prints.
@@ -63,15 +73,18 @@ impl Process {
     }
 
     fn signal(&self, signal: i32) {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
-        // SAFETY: a plain system call on a process that we started and have not waited for, so the id is still its own.
-        let sent = unsafe { libc::kill(pid, signal) };
-        assert_eq!(sent, 0, "{} can be signalled", self.name);
+        let sent = self.child.signal(signal).expect("a signal");
+        assert!(sent, "{} ended before it was signalled: {}", self.name, self.log());
+    }
+
+    /// SIGTERM, not waiting for its end.
+    pub fn ask_to_end(&self) {
+        self.signal(libc::SIGTERM);
     }
 
     /// SIGTERM, and its end.
     pub async fn terminate(self) -> ExitStatus {
-        self.signal(libc::SIGTERM);
+        self.ask_to_end();
         self.end().await
     }
 
@@ -82,17 +95,101 @@ impl Process {
     }
 
     /// Waits until it ends.
-    pub async fn end(mut self) -> ExitStatus {
-        tokio::task::spawn_blocking(move || self.child.wait().expect("its end")).await.expect("the wait")
+    pub async fn end(self) -> ExitStatus {
+        let wait = move || {
+            let status = self.child.wait_for(END);
+            status.unwrap_or_else(|| panic!("{} does not end: {}", self.name, self.log()))
+        };
+        tokio::task::spawn_blocking(wait).await.expect("the wait")
     }
-}
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            // It runs, so it can be killed; a test that fails must leave nothing behind.
-            drop(self.child.kill());
-            drop(self.child.wait());
+    /// True when it has ended, asked or not.
+    pub fn is_finished(&self) -> bool {
+        self.child.exit_status().is_some()
+    }
+
+    /// What it has printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("its log")
+    }
+
+    /// Waits until it has logged `message`.
+    pub async fn wait_for_log(&self, message: &str) {
+        wait_for(&format!("{} logs {message:?}", self.name), async || {
+            let log = self.log();
+            if log.contains(message) { Ok(()) } else { Err(log) }
+        })
+        .await;
+    }
+
+    /// The status and the body of `GET path`, or why there is none.
+    pub async fn get(&self, path: &str) -> Result<(u16, String), String> {
+        self.ask(reqwest::Method::GET, path).await
+    }
+
+    /// The status and the body of `POST path`, or why there is none.
+    pub async fn post(&self, path: &str) -> Result<(u16, String), String> {
+        self.ask(reqwest::Method::POST, path).await
+    }
+
+    async fn ask(&self, method: reqwest::Method, path: &str) -> Result<(u16, String), String> {
+        let log = self.log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let listens = lines.find(|line| line["message"] == "admin http listens");
+        let addr = listens.as_ref().and_then(|line| line["addr"].as_str()).ok_or("it does not listen yet")?;
+        let answer = reqwest::Client::new()
+            .request(method, format!("http://{addr}{path}"))
+            .timeout(Duration::from_secs(5))
+            .send()
+            .await
+            .map_err(|error| error.to_string())?;
+        let status = answer.status().as_u16();
+        answer.text().await.map(|text| (status, text)).map_err(|error| error.to_string())
+    }
+
+    /// The value of one series of `/metrics`, written as there; 0 where it does not exist.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let text = wait_for("metrics", async || self.get("/metrics").await).await.1;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
+    /// Records that this processor has settled.
+    pub async fn settled(&self) -> usize {
+        let mut settled = 0.0;
+        for outcome in ["written", "dead_lettered", "skipped"] {
+            settled += self.metric(&format!("sluice_processor_records_total{{outcome=\"{outcome}\"}}")).await;
         }
+        settled as usize
+    }
+
+    /// Waits until `/v1/progress` shows records that this processor has taken and not settled.
+    pub async fn wait_for_in_flight(&self) {
+        wait_for("records in flight", async || {
+            let (_, body) = self.get("/v1/progress").await?;
+            let progress: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+            let partitions = progress["partitions"].as_array().cloned().unwrap_or_default();
+            let in_flight: u64 = partitions.iter().filter_map(|partition| partition["in_flight"].as_u64()).sum();
+            if in_flight > 0 { Ok(()) } else { Err(body) }
+        })
+        .await;
+    }
+
+    /// Waits until it is not ready because of `what`, with a remedy that names `remedy`.
+    pub async fn wait_until_not_ready(&self, what: &str, remedy: &str) {
+        wait_for(&format!("{} is not ready because of {what}", self.name), async || {
+            let (status, body) = self.get("/readyz").await?;
+            if status == 503 && body.contains(what) && body.contains(remedy) { Ok(()) } else { Err(body) }
+        })
+        .await;
+    }
+
+    /// Waits until it is ready.
+    pub async fn wait_until_ready(&self) {
+        wait_for(&format!("{} is ready", self.name), async || {
+            let (status, body) = self.get("/readyz").await?;
+            if status == 200 { Ok(()) } else { Err(body) }
+        })
+        .await;
     }
 }

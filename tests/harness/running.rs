@@ -1,12 +1,19 @@
 //! A service that runs inside the test: the same function as its process, on a thread of its own.
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use service::Exit;
 use service::health::Snapshot;
 use service::process::Context;
+use service::settings::Reader;
 use service::shutdown::Shutdown;
+use service::telemetry::TelemetrySettings;
+
+use crate::stack::data_folder;
 
 /// See the module's page. Dropped without [`Running::stop`], it is asked to end and not waited for.
 pub struct Running {
@@ -65,4 +72,18 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.context.shutdown.request();
     }
+}
+
+/// What services inside this process log, all of them in one file.
+pub(crate) fn services_log() -> &'static Path {
+    static LOG: OnceLock<PathBuf> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let path = data_folder("services").join("services.log");
+        let mut reader = Reader::from_pairs([("LOG_LEVEL", "info")]);
+        let telemetry = TelemetrySettings::read(&mut reader);
+        reader.finish().expect("defaults");
+        let log = Mutex::new(File::create(&path).expect("a log"));
+        tracing::subscriber::set_global_default(telemetry.subscriber("test", log)).expect("the only subscriber");
+        path
+    })
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use fault_proxy::{Protocol, Proxy};
 use local_stack::{Artifacts, Profile, Stack, StackOptions};
 
 /// The servers' jars, fetched at the first use on a machine.
@@ -13,10 +14,25 @@ pub fn artifacts() -> &'static Artifacts {
 
 /// The stack; the first caller starts it.
 pub fn stack() -> &'static Stack {
-    static STACK: OnceLock<Stack> = OnceLock::new();
-    STACK.get_or_init(|| {
-        let folder = data_folder("end-to-end");
-        Stack::start(&StackOptions::new(folder, Profile::Test), artifacts()).expect("Kafka and Cassandra start")
+    &servers().0
+}
+
+/// The proxy that the broker tells those clients who come through it.
+pub(crate) fn kafka_proxy() -> &'static Proxy {
+    &servers().1
+}
+
+fn servers() -> &'static (Stack, Proxy) {
+    static SERVERS: OnceLock<(Stack, Proxy)> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        let proxy = local_stack::port::free(&[]).expect("a free port");
+        let mut options = StackOptions::new(data_folder("end-to-end"), Profile::Test).with_rows_kept_at_a_kill();
+        options.kafka_proxied = Some(proxy);
+        // Tests that kill a member do not wait for its session as long as users may.
+        options.kafka_properties.push(("group.min.session.timeout.ms".to_owned(), "1000".to_owned()));
+        let stack = Stack::start(&options, artifacts()).expect("Kafka and Cassandra start");
+        let upstream = stack.kafka().proxied_upstream().expect("a listener for the proxy");
+        (stack, Proxy::start_on(proxy, Protocol::Kafka, upstream).expect("the proxy"))
     })
 }
 

@@ -1,5 +1,6 @@
 //! Topics and a keyspace of a test's own, on the shared stack.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,10 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::census::Census;
+use crate::evidence::Evidence;
+use crate::process::Process;
 use crate::running::Running;
+use crate::servers::{Servers, turn};
 use crate::stack::stack;
 use crate::wait::wait_for;
 
@@ -31,6 +35,13 @@ const PARTITIONS: i32 = 3;
 pub struct World {
     settings: BTreeMap<String, String>,
     session: Arc<OnceCell<Session>>,
+    held: Option<Arc<Held>>,
+}
+
+/// Until the last clone of a world goes; in this order.
+struct Held {
+    evidence: Evidence,
+    _turn: Box<dyn Any + Send + Sync>,
 }
 
 impl World {
@@ -42,12 +53,32 @@ impl World {
         world
     }
 
+    /// A world whose test has the servers alone, to disturb them.
+    pub async fn alone(name: &str) -> (Self, Servers) {
+        let turn = turn().write_owned().await;
+        let world = Self::beginning(name, Box::new(turn)).await;
+        let servers = Servers(());
+        world.create_topics().await;
+        world.create_table().await;
+        (world, servers)
+    }
+
     /// Names and addresses only: for tests of what is missing.
     pub async fn without_topics_and_table(name: &str) -> Self {
+        let turn = turn().read_owned().await;
+        Self::beginning(name, Box::new(turn)).await
+    }
+
+    /// For a look at what a failed test left; it holds nothing.
+    pub(crate) fn looking_at(settings: BTreeMap<String, String>) -> Self {
+        Self { settings, session: Arc::default(), held: None }
+    }
+
+    async fn beginning(name: &str, turn: Box<dyn Any + Send + Sync>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let stack = tokio::task::spawn_blocking(stack).await.expect("the stack");
         let id = format!("{name}_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let mut world = Self { settings: BTreeMap::new(), session: Arc::default() };
+        let mut settings = BTreeMap::new();
         for (name, value) in [
             ("KAFKA_BOOTSTRAP_SERVERS", stack.kafka().address().to_string()),
             ("KAFKA_TOPIC_USER_DATA", id.clone()),
@@ -58,16 +89,17 @@ impl World {
             ("KAFKA_GROUP_ID", format!("{id}_group")),
             ("CASSANDRA_HOSTS", stack.cassandra().address().ip().to_string()),
             ("CASSANDRA_PORT", stack.cassandra().address().port().to_string()),
-            ("CASSANDRA_KEYSPACE", id),
+            ("CASSANDRA_KEYSPACE", id.clone()),
             ("RETRY_BASE_DELAY", "0.05".to_owned()),
             ("RETRY_MAX_DELAY", "0.5".to_owned()),
             ("API_RETRY_BASE_DELAY", "0.05".to_owned()),
             ("COMMIT_INTERVAL_MS", "100".to_owned()),
             ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
         ] {
-            world.settings.insert(name.to_owned(), value);
+            settings.insert(name.to_owned(), value);
         }
-        world
+        let evidence = Evidence::begin(&id, &settings);
+        Self { settings, session: Arc::default(), held: Some(Arc::new(Held { evidence, _turn: turn })) }
     }
 
     /// The same world with one more setting.
@@ -102,7 +134,12 @@ impl World {
     pub async fn create_topics(&self) {
         let kafka = self.kafka();
         let topics = kafka.topics.specs().map(|(name, spec)| (name, TopicSpec { partitions: PARTITIONS, ..spec }));
-        self.admin().create_topics(&topics, 1).await.expect("topics");
+        let admin = self.admin();
+        admin.create_topics(&topics, 1).await.expect("topics");
+        // A broker tells of a new topic a moment after it has made it.
+        for (topic, _) in topics {
+            wait_for("a topic", async || admin.require(topic).await.map_err(|error| error.to_string())).await;
+        }
     }
 
     /// Applies `cql/`.
@@ -123,7 +160,13 @@ impl World {
         self.session.get_or_init(async || Session::connect(&settings).await.expect("a session")).await
     }
 
-    /// Starts the processor.
+    /// Starts a service as a process; its log is evidence.
+    pub fn process(&self, name: &'static str) -> Process {
+        let held = self.held.as_ref().expect("a world of a test");
+        Process::start(name, &self.settings(), &held.evidence.log_of(name))
+    }
+
+    /// Starts the processor inside the test.
     pub fn processor(&self) -> Running {
         let settings = self.read(stream_processor::ProcessorSettings::read);
         Running::start(|context| async {
@@ -131,7 +174,7 @@ impl World {
         })
     }
 
-    /// Starts the producer; `mode` and the rest come from the settings.
+    /// Starts the producer inside the test; `mode` and the rest come from the settings.
     pub fn producer(&self, api: &str) -> Running {
         let settings = self.with("API_BASE_URL", api).read(producer::ProducerSettings::read);
         Running::start(|context| async { producer::run(settings, context).await.map_err(|error| error.to_string()) })
@@ -144,7 +187,7 @@ impl World {
 
     /// Publishes records to `user_data` and waits for every acknowledgement; where each was stored, in order.
     pub async fn publish(&self, records: Vec<NewRecord>) -> Vec<Delivered> {
-        let producer = Arc::new(Producer::new(&self.kafka(), "test").expect("a producer"));
+        let producer = Arc::new(Producer::patient(&self.kafka(), "test").expect("a producer"));
         let send = |record| {
             let producer = Arc::clone(&producer);
             tokio::spawn(async move { producer.send(record).await })
@@ -180,11 +223,12 @@ impl World {
         self.records(&self.kafka().topics.dlq).await
     }
 
-    /// Every row by id.
+    /// Every row by id. A Cassandra that was away is asked until it answers.
     pub async fn rows(&self) -> BTreeMap<String, Row> {
         let settings = self.cassandra();
         let statement = format!("SELECT * FROM {}.{}", settings.keyspace, settings.table);
-        let table = self.session().await.query(&statement).await.expect("rows");
+        let session = self.session().await;
+        let table = wait_for("rows", async || session.query(&statement).await.map_err(|error| error.to_string())).await;
         let row = |values: Vec<Option<String>>| table.columns.iter().cloned().zip(values).collect::<Row>();
         table.rows.iter().cloned().map(row).map(|row| (row["id"].clone().expect("an id"), row)).collect()
     }
@@ -197,21 +241,34 @@ impl World {
 
     /// Waits until the group has committed everything that is on `user_data` now, and returns how many records that is.
     pub async fn wait_until_consumed(&self) -> usize {
-        let (admin, kafka) = (self.admin(), self.kafka());
-        let topic = &kafka.topics.user_data;
-        let ends = admin.offsets(topic).await.expect("offsets").expect("the topic");
+        // Behind a transaction the end is a marker, which is no record.
+        let records = self.user_data().await;
+        let ends: BTreeMap<i32, i64> = records.iter().map(|record| (record.partition, record.offset + 1)).collect();
         wait_for("everything consumed and committed", async || {
-            // The coordinator moves and loads in the first seconds of a broker: asked again.
-            let committed = admin.committed(&kafka.group_id, topic).await.map_err(|error| error.to_string())?;
+            let committed = self.committed().await?;
             let open: Vec<_> = ends
                 .iter()
-                .filter(|(partition, (low, high))| high > low && committed.get(partition) < Some(high))
-                .map(|(partition, ends)| (*partition, *ends, committed.get(partition).copied()))
+                .map(|(partition, end)| (*partition, *end, committed.get(partition).copied()))
+                .filter(|(_, end, committed)| committed.is_none_or(|committed| committed < *end))
                 .collect();
-            if open.is_empty() { Ok(()) } else { Err(format!("partition, ends, committed: {open:?}")) }
+            if open.is_empty() { Ok(()) } else { Err(format!("partition, end, committed: {open:?}")) }
         })
         .await;
-        ends.values().map(|(low, high)| usize::try_from(high - low).expect("a length")).sum()
+        records.len()
+    }
+
+    /// What the group has committed on `user_data`, by partition. A coordinator that moves or loads does not answer.
+    pub async fn committed(&self) -> Result<BTreeMap<i32, i64>, String> {
+        let kafka = self.kafka();
+        let committed = self.admin().committed(&kafka.group_id, &kafka.topics.user_data).await;
+        committed.map_err(|error| error.to_string())
+    }
+
+    /// How many records of `user_data` the group has committed.
+    pub async fn committed_records(&self) -> usize {
+        let committed = wait_for("committed offsets", async || self.committed().await).await;
+        let passed = |record: &Record| committed.get(&record.partition).is_some_and(|next| record.offset < *next);
+        self.user_data().await.iter().filter(|record| passed(record)).count()
     }
 
     /// Waits until the table has `count` rows.
@@ -221,6 +278,15 @@ impl World {
             if rows.len() == count { Ok(rows) } else { Err(rows.len()) }
         })
         .await
+    }
+
+    /// Waits until the table has at least `count` rows.
+    pub async fn wait_for_at_least(&self, count: usize) {
+        wait_for(&format!("at least {count} rows"), async || {
+            let rows = self.rows().await.len();
+            if rows >= count { Ok(()) } else { Err(rows) }
+        })
+        .await;
     }
 
     /// A record for `user_data`.

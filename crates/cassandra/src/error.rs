@@ -10,6 +10,10 @@ use scylla::errors::{
 pub enum Class {
     /// The cluster may recover; the same request may succeed later.
     Transient,
+    /// The server is there and has too much to do: the same request may succeed later, sooner with fewer beside it.
+    Overload,
+    /// The server failed at it. The cluster may recover, or the row may be to blame: [`crate::UserTable::try_place`] tells.
+    Suspect,
     /// Credentials, keyspace or table are wrong; a person has to mend it.
     Misconfigured,
     /// The request can never succeed unchanged.
@@ -29,6 +33,11 @@ pub struct CassandraError {
 }
 
 impl CassandraError {
+    /// True when nothing came back: a new connection may reach the cluster where the old one does not.
+    pub fn is_silence(&self) -> bool {
+        matches!(self.kind, "connection" | "client_timeout")
+    }
+
     pub(crate) fn new(class: Class, kind: &'static str, message: impl Into<String>) -> Self {
         Self { class, kind, message: message.into() }
     }
@@ -43,6 +52,7 @@ pub const KINDS: &[&str] = &[
     "no_table",
     "overloaded",
     "protocol",
+    "refuses_writes",
     "schema_agreement",
     "serialization",
     "server_error",
@@ -141,7 +151,7 @@ fn of_attempt(attempt: &RequestAttemptError, message: String) -> CassandraError 
         RequestAttemptError::SerializationError(_) | RequestAttemptError::CqlRequestSerialization(_) => {
             CassandraError::new(Class::Rejected, "serialization", message)
         }
-        RequestAttemptError::UnableToAllocStreamId => CassandraError::new(Class::Transient, "overloaded", message),
+        RequestAttemptError::UnableToAllocStreamId => CassandraError::new(Class::Overload, "overloaded", message),
         _ => CassandraError::new(Class::Transient, "connection", message),
     }
 }
@@ -154,11 +164,12 @@ fn of_attempt(attempt: &RequestAttemptError, message: String) -> CassandraError 
 fn of_db(error: &DbError, message: String) -> CassandraError {
     let (class, kind) = match error {
         DbError::Unavailable { .. } => (Class::Transient, "unavailable"),
-        DbError::Overloaded | DbError::IsBootstrapping | DbError::RateLimitReached { .. } => {
-            (Class::Transient, "overloaded")
-        }
-        DbError::WriteTimeout { .. } | DbError::ReadTimeout { .. } => (Class::Transient, "write_timeout"),
-        DbError::WriteFailure { .. } | DbError::ReadFailure { .. } => (Class::Transient, "write_failure"),
+        DbError::IsBootstrapping => (Class::Transient, "unavailable"),
+        DbError::Overloaded | DbError::RateLimitReached { .. } => (Class::Overload, "overloaded"),
+        // Of any write type: what is written is idempotent, so trying again is always right.
+        DbError::WriteTimeout { .. } | DbError::ReadTimeout { .. } => (Class::Overload, "write_timeout"),
+        DbError::WriteFailure { .. } | DbError::ReadFailure { .. } => (Class::Suspect, "write_failure"),
+        DbError::ServerError => (Class::Suspect, "server_error"),
         DbError::AuthenticationError => (Class::Misconfigured, "authentication"),
         DbError::Unauthorized => (Class::Misconfigured, "unauthorized"),
         DbError::ProtocolError => (Class::Misconfigured, "protocol"),
@@ -173,25 +184,74 @@ fn of_db(error: &DbError, message: String) -> CassandraError {
 
 #[cfg(test)]
 mod tests {
+    use scylla::errors::WriteType;
+    use scylla::statement::Consistency;
+
     use super::*;
 
-    fn class_of(error: DbError) -> Class {
-        CassandraError::from(ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, String::new()))).class
+    fn of(error: DbError) -> CassandraError {
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, String::new())).into()
     }
 
     #[test]
     fn an_outage_is_never_a_reason_to_refuse_a_row() {
-        for error in [DbError::Overloaded, DbError::IsBootstrapping, DbError::TruncateError, DbError::ServerError] {
-            assert_eq!(class_of(error.clone()), Class::Transient, "{error:?}");
+        let unavailable = DbError::Unavailable { consistency: Consistency::LocalQuorum, required: 2, alive: 1 };
+        for error in [unavailable, DbError::IsBootstrapping, DbError::TruncateError, DbError::Other(0x7777)] {
+            assert_eq!(of(error.clone()).class, Class::Transient, "{error:?}");
         }
-        assert_eq!(class_of(DbError::AuthenticationError), Class::Misconfigured);
-        assert_eq!(class_of(DbError::Invalid), Class::Rejected);
+        assert_eq!(of(DbError::AuthenticationError).class, Class::Misconfigured);
+        assert_eq!(of(DbError::Invalid).class, Class::Rejected);
     }
 
     #[test]
-    fn a_time_out_of_ours_is_transient() {
-        let error = CassandraError::from(ExecutionError::RequestTimeout(std::time::Duration::from_secs(1)));
-        assert_eq!((error.class, error.kind), (Class::Transient, "client_timeout"));
-        assert!(KINDS.contains(&error.kind));
+    fn too_much_to_do_is_told_apart_whatever_was_written() {
+        for write_type in [
+            WriteType::Simple,
+            WriteType::Batch,
+            WriteType::UnloggedBatch,
+            WriteType::Counter,
+            WriteType::BatchLog,
+            WriteType::Cas,
+            WriteType::View,
+            WriteType::Cdc,
+            WriteType::Other("NEW".to_owned()),
+        ] {
+            let late = DbError::WriteTimeout {
+                consistency: Consistency::LocalQuorum,
+                received: 0,
+                required: 1,
+                write_type: write_type.clone(),
+            };
+            assert_eq!(of(late).class, Class::Overload, "{write_type:?}");
+        }
+        assert_eq!(of(DbError::Overloaded).class, Class::Overload);
+        let no_stream: CassandraError =
+            ExecutionError::LastAttemptError(RequestAttemptError::UnableToAllocStreamId).into();
+        assert_eq!((no_stream.class, no_stream.kind), (Class::Overload, "overloaded"));
+    }
+
+    #[test]
+    fn what_a_row_may_be_to_blame_for_is_only_suspected() {
+        let failed = DbError::WriteFailure {
+            consistency: Consistency::LocalQuorum,
+            received: 0,
+            required: 1,
+            numfailures: 1,
+            write_type: WriteType::Simple,
+        };
+        for error in [failed, DbError::ServerError] {
+            assert_eq!(of(error.clone()).class, Class::Suspect, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_out_of_ours_and_a_broken_connection_are_transient() {
+        let timed_out = ExecutionError::RequestTimeout(std::time::Duration::from_secs(1));
+        let broken = ExecutionError::ConnectionPoolError(ConnectionPoolError::Initializing);
+        for (error, kind) in [(timed_out, "client_timeout"), (broken, "connection")] {
+            let error = CassandraError::from(error);
+            assert_eq!((error.class, error.kind), (Class::Transient, kind));
+            assert!(KINDS.contains(&error.kind));
+        }
     }
 }

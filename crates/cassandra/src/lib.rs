@@ -7,7 +7,7 @@ mod settings;
 mod users;
 
 pub use error::{CassandraError, Class, KINDS};
-pub use migrate::MigrateError;
+pub use migrate::{MigrateError, statements};
 pub use session::{Session, Table};
 pub use settings::CassandraSettings;
 pub use users::UserTable;

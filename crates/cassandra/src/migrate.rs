@@ -62,8 +62,8 @@ fn filled(text: &str, settings: &CassandraSettings) -> String {
         .replace("${CASSANDRA_REPLICATION_FACTOR}", &settings.replication_factor.to_string())
 }
 
-/// Splits at semicolons outside of quotes; `--` and `//` comments go.
-fn statements(text: &str) -> Vec<String> {
+/// The statements of a DDL file: split at semicolons outside of quotes, none blank; `--` and `//` comments go.
+pub fn statements(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut statement = String::new();
     let mut quote = None;

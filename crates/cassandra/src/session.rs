@@ -16,6 +16,9 @@ use crate::settings::{CassandraSettings, Tls};
 /// Well above the server's own `write_request_timeout` of 2 s: a request given up by the client leaves its stream id behind.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(12);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often an idle connection is tried, and how long the answer may take: a connection that is dead without a word, behind
+/// a firewall that forgot it, is given up after both together.
+const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// An open session. Cheap to clone; belongs to the async runtime it was opened on.
 #[derive(Clone)]
@@ -53,6 +56,8 @@ impl Session {
             .default_execution_profile_handle(profile.into_handle())
             .pool_size(PoolSize::PerHost(one))
             .connection_timeout(CONNECT_TIMEOUT)
+            .keepalive_interval(KEEPALIVE)
+            .keepalive_timeout(KEEPALIVE)
             .keyspaces_to_fetch([settings.keyspace.clone()])
             .write_coalescing(true);
         if let Some((username, password)) = &settings.credentials {
@@ -61,7 +66,12 @@ impl Session {
         if let Some(tls) = &settings.tls {
             builder = builder.tls_context(Some(tls_context(tls)?));
         }
-        Ok(Self { driver: std::sync::Arc::new(builder.build().await?) })
+        // The driver's own limit ends with TCP: a node that accepts and says nothing would be waited for much longer.
+        let building = tokio::time::timeout(REQUEST_TIMEOUT, builder.build()).await.map_err(|_elapsed| {
+            let message = format!("no answer to the first questions within {} s", REQUEST_TIMEOUT.as_secs());
+            CassandraError::new(Class::Transient, "client_timeout", message)
+        })?;
+        Ok(Self { driver: std::sync::Arc::new(building?) })
     }
 
     /// Runs one statement and returns its rows as text. For people: values are formatted, everything is held in memory.

@@ -52,8 +52,12 @@ const BATCH_ROWS: usize = 10;
 /// What the server counts for a cell beside its value: timestamp 8, TTL 4, local deletion time 8 (`AbstractCell.dataSize` of
 /// Cassandra 5.0).
 const CELL_BYTES: usize = 20;
-/// What it counts for a row beside its cells: the liveness of its key, made up like a cell.
-const ROW_BYTES: usize = 20;
+/// What it counts for a row beside its cells: the liveness of its key 8, a row deletion 16, a static row that is empty 24, a
+/// partition deletion 16 (`BTreeRow.dataSize` and `PartitionUpdate.dataSize` of Cassandra 5.0).
+const ROW_BYTES: usize = 64;
+/// The oldest write timestamp there is (`Attributes.getTimestamp` of Cassandra 5.0 refuses the one below): a null written
+/// with it deletes nothing, because every value is newer.
+const OLDEST: i64 = i64::MIN + 1;
 /// Values of fixed or nearly fixed length: two coordinates, two dates, gender, age band, schema id.
 const FIXED_BYTES: usize = 4 * 8 + 6 + 5 + 6;
 
@@ -129,32 +133,33 @@ impl<'a> From<&'a UserRow<'_>> for Values<'a> {
 pub struct UserTable {
     session: Session,
     insert: PreparedStatement,
+    touch: PreparedStatement,
     statement: String,
-    keyspace: String,
-    table: String,
-    batch_rows: usize,
+    settings: CassandraSettings,
 }
 
 impl UserTable {
     /// Prepares the upsert. A missing keyspace, table or column is [`Class::Misconfigured`].
     pub async fn open(session: &Session, settings: &CassandraSettings) -> Result<Self, CassandraError> {
         let marks = vec!["?"; COLUMNS.len()].join(", ");
-        let (keyspace, table) = (settings.keyspace.clone(), settings.table.clone());
+        let (keyspace, table) = (&settings.keyspace, &settings.table);
         let columns = COLUMNS.join(", ");
         let statement = format!("INSERT INTO {keyspace}.{table} ({columns}) VALUES ({marks}) USING TIMESTAMP ?");
         let insert = prepare(session, &statement).await?;
-        let batch_rows = if settings.batch_rows == 0 { BATCH_ROWS } else { settings.batch_rows };
-        Ok(Self { session: session.clone(), insert, statement, keyspace, table, batch_rows })
+        let touch = format!("UPDATE {keyspace}.{table} USING TIMESTAMP ? SET gender = null WHERE id = ?");
+        let touch = prepare(session, &touch).await?;
+        Ok(Self { session: session.clone(), insert, touch, statement, settings: settings.clone() })
     }
 
     /// `keyspace.table`.
     pub fn name(&self) -> String {
-        format!("{}.{}", self.keyspace, self.table)
+        format!("{}.{}", self.settings.keyspace, self.settings.table)
     }
 
     /// How many of the first rows go into one batch: at least one.
     pub fn batch_of(&self, rows: &[UserRow<'_>]) -> usize {
-        fitting(rows.iter().map(weight), self.batch_rows)
+        let most = if self.settings.batch_rows == 0 { BATCH_ROWS } else { self.settings.batch_rows };
+        fitting(rows.iter().map(weight), most)
     }
 
     /// Which replica leads for a key. Rows of one batch should share it; on a single node all do.
@@ -163,8 +168,9 @@ impl UserTable {
         if cluster.get_nodes_info().len() < 2 {
             return None;
         }
-        let token = cluster.compute_token(&self.keyspace, &self.table, &(id,)).ok()?;
-        cluster.get_token_endpoints(&self.keyspace, &self.table, token).first().map(|(node, _)| node.host_id)
+        let CassandraSettings { keyspace, table, .. } = &self.settings;
+        let token = cluster.compute_token(keyspace, table, &(id,)).ok()?;
+        cluster.get_token_endpoints(keyspace, table, token).first().map(|(node, _)| node.host_id)
     }
 
     /// Writes all rows, as one unlogged batch if there are several, and waits for the acknowledgement. Nothing is retried.
@@ -183,22 +189,29 @@ impl UserTable {
                 self.session.driver.batch(&batch, values).await
             }
         };
-        match result {
+        result.map(|_| ()).map_err(CassandraError::from)
+    }
+
+    /// Whether a row could be written where the row of key `id` goes: the upsert is prepared again, and something that
+    /// changes nothing is written to the same key, hence to the same replicas. Where this succeeds and the row does not, the
+    /// row is to blame; where it fails, the table, its replicas or a limit of the cluster are, and no row is.
+    pub async fn try_place(&self, id: Uuid) -> Result<(), CassandraError> {
+        prepare(&self.session, &self.statement).await?;
+        match self.session.driver.execute_unpaged(&self.touch, (OLDEST, id)).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.blame(error.into()).await),
+            Err(error) => Err(match CassandraError::from(error) {
+                // A full disk or a forbidden consistency, as the cluster's guardrails tell them.
+                CassandraError { class: Class::Rejected, message, .. } => {
+                    CassandraError::new(Class::Misconfigured, "refuses_writes", message)
+                }
+                error => error,
+            }),
         }
     }
 
-    /// A refused write may be the row's fault or the table's: where the statement itself cannot be prepared any more, the
-    /// table is missing or changed, and no row is to blame.
-    async fn blame(&self, error: CassandraError) -> CassandraError {
-        if error.class != Class::Rejected {
-            return error;
-        }
-        match prepare(&self.session, &self.statement).await {
-            Ok(_) => error,
-            Err(cause) => cause,
-        }
+    /// The same table over a new connection. The driver connects again by itself, but waits up to 10 s between two tries.
+    pub async fn reopened(&self) -> Result<Self, CassandraError> {
+        Self::open(&Session::connect(&self.settings).await?, &self.settings).await
     }
 }
 
@@ -208,7 +221,7 @@ async fn prepare(session: &Session, statement: &str) -> Result<PreparedStatement
         match error.class {
             // Our own statement is refused: keyspace, table or a column is not there.
             Class::Rejected => CassandraError::new(Class::Misconfigured, "no_table", error.message),
-            Class::Transient | Class::Misconfigured => error,
+            Class::Transient | Class::Overload | Class::Suspect | Class::Misconfigured => error,
         }
     })?;
     prepared.set_is_idempotent(true);

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use chrono::Utc;
 use kafka::{
-    Admin, AdminError, ClientError, Delivered, OpenError, ReadError, SendError, TopicError, TransactionError,
+    Admin, AdminError, ClientError, Delivered, OpenError, ReadError, TopicError, TransactionError,
     TransactionalProducer,
 };
 use schema::record::NewRecord;
@@ -95,9 +95,10 @@ impl ReplayError {
     pub(crate) fn after(published: usize, source: TransactionError) -> Self {
         match source {
             TransactionError::Fenced => Self::TakenOver { published },
-            TransactionError::Send(_) | TransactionError::Step { .. } | TransactionError::Task(_) => {
-                Self::Transaction { published, source }
-            }
+            TransactionError::Refused(_)
+            | TransactionError::Aborted(_)
+            | TransactionError::Unknown { .. }
+            | TransactionError::Task(_) => Self::Transaction { published, source },
         }
     }
 }
@@ -343,12 +344,10 @@ impl Job {
 /// The refusal of a record, where the broker has refused one for good.
 fn refusal(error: &TransactionError) -> Option<Refusal> {
     match error {
-        TransactionError::Send(error @ (SendError::TooLarge | SendError::Rejected(_))) => {
-            Some(Refusal::NotTaken(error.to_string()))
-        }
-        TransactionError::Send(SendError::Transient(_) | SendError::Misconfigured(_) | SendError::Fatal(_))
+        TransactionError::Refused(refused) => refused.first().map(|(_, error)| Refusal::NotTaken(error.to_string())),
+        TransactionError::Aborted(_)
         | TransactionError::Fenced
-        | TransactionError::Step { .. }
+        | TransactionError::Unknown { .. }
         | TransactionError::Task(_) => None,
     }
 }

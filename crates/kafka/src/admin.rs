@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schema::topics::TopicSpec;
 
+use crate::account::Account;
 use crate::error::{Class, ClientError, RequestError, class};
+use crate::queue::{Listed, listed};
 use crate::settings::KafkaSettings;
+use crate::topic_ids::TopicIds;
 
 /// How long one question may take.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -29,6 +32,15 @@ pub enum AdminError {
     /// The task that waits for the client ended early.
     #[error("the task that asks the cluster ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+/// What a group has committed for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to read.
+    pub offset: i64,
+    /// What became of the records below it; none where the commit carries no account of ours.
+    pub account: Option<Account>,
 }
 
 /// A client for questions. Cheap to clone.
@@ -77,6 +89,12 @@ impl Admin {
 
     /// What `group` has committed, by partition; partitions it never committed are missing.
     pub async fn committed(&self, group: &str, topic: &str) -> Result<BTreeMap<i32, i64>, AdminError> {
+        let commits = self.commits(group, topic).await?;
+        Ok(commits.into_iter().map(|(partition, committed)| (partition, committed.offset)).collect())
+    }
+
+    /// The same with the accounts that the commits carry.
+    pub async fn commits(&self, group: &str, topic: &str) -> Result<BTreeMap<i32, Committed>, AdminError> {
         let Some(count) = self.partitions(topic).await? else { return Ok(BTreeMap::new()) };
         let mut config = self.settings.reader("sluice-admin");
         config.set("group.id", group);
@@ -85,15 +103,70 @@ impl Admin {
             let client: BaseConsumer = config.create()?;
             let mut wanted = TopicPartitionList::new();
             wanted.add_partition_range(&topic, 0, count - 1);
-            let offsets = client.committed_offsets(wanted, ANSWER)?;
-            let known = offsets.elements().into_iter().filter_map(|element| match element.offset() {
-                Offset::Offset(offset) => Some((element.partition(), offset)),
-                Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => None,
-            });
-            Ok(known.collect())
+            let answer = client.committed_offsets(wanted, ANSWER)?;
+            // SAFETY: the list is alive.
+            let listed = unsafe { listed(answer.ptr()) };
+            let mut commits = BTreeMap::new();
+            for Listed { partition, offset, metadata, error, .. } in listed {
+                error.map_err(KafkaError::OffsetFetch)?;
+                if offset >= 0 {
+                    commits.insert(partition, Committed { offset, account: Account::decode(&metadata, offset) });
+                }
+            }
+            Ok(commits)
         })
         .await?;
         answer.map_err(|source| RequestError { what: "asking for committed offsets", source }.into())
+    }
+
+    /// The id of a topic, as Kafka's tools print it; none when there is no such topic, or the broker has no ids.
+    pub async fn topic_id(&self, topic: &str) -> Result<Option<String>, AdminError> {
+        let topic = topic.to_owned();
+        self.ask("asking for a topic's id", move |client| {
+            let unanswered = KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);
+            let mut ids = TopicIds::new(client).ok_or_else(|| KafkaError::ClientCreation("no memory".to_owned()))?;
+            ids.ask(client, std::slice::from_ref(&topic), ANSWER);
+            let ids = ids.answer(ANSWER).ok_or(unanswered)?;
+            Ok(ids.into_iter().find(|(name, _)| *name == topic).and_then(|(_, id)| id))
+        })
+        .await
+    }
+
+    /// Sets what `group` has committed, with whatever metadata, as a person would by hand. The group must have no members: for
+    /// one that has, the broker refuses.
+    pub async fn set_committed(
+        &self,
+        group: &str,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        metadata: &str,
+    ) -> Result<(), AdminError> {
+        let mut config = self.settings.reader("sluice-admin");
+        config.set("group.id", group);
+        let (topic, metadata) = (topic.to_owned(), metadata.to_owned());
+        let answer = tokio::task::spawn_blocking(move || {
+            let client: BaseConsumer = config.create()?;
+            let mut offsets = TopicPartitionList::with_capacity(1);
+            let mut element = offsets.add_partition(&topic, partition);
+            element.set_offset(Offset::Offset(offset))?;
+            element.set_metadata(&metadata);
+            client.commit(&offsets, CommitMode::Sync)
+        })
+        .await?;
+        answer.map_err(|source| RequestError { what: "setting a committed offset", source }.into())
+    }
+
+    /// Deletes a topic with everything on it. For stacks of one's own and tests, as [`Self::create_topics`].
+    pub async fn delete_topic(&self, topic: &str) -> Result<(), AdminError> {
+        let client: AdminClient<DefaultClientContext> =
+            self.settings.admin("sluice-admin").create().map_err(ClientError::Config)?;
+        let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
+        let failed = |source| RequestError { what: "deleting a topic", source };
+        for result in client.delete_topics(&[topic], &options).await.map_err(failed)? {
+            result.map_err(|(_, code)| failed(KafkaError::AdminOp(code)))?;
+        }
+        Ok(())
     }
 
     /// Makes topics; one that exists is left as it is. For stacks of one's own and tests: services never create topics.

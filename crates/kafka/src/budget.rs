@@ -43,6 +43,12 @@ impl Budget {
         self.records = self.records.saturating_sub(records);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
+
+    /// Records and bytes that are charged.
+    #[cfg(test)]
+    pub(crate) fn charged(&self) -> (usize, usize) {
+        (self.records, self.bytes)
+    }
 }
 
 #[cfg(test)]

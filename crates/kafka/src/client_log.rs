@@ -12,6 +12,8 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(target: "librdkafka", facility, "{message}");
         }
+        // The committed offset is not there any more: retention was faster than we, or the topic is another one.
+        RDKafkaLogLevel::Warning if facility == "OFFSET" => tracing::warn!(target: "librdkafka", "{message}"),
         RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
             tracing::debug!(target: "librdkafka", facility, "{message}")
         }

@@ -1,38 +1,41 @@
-//! When to commit. The one place that does it is [`crate::consumer`], synchronously and on the thread that polls: the client
-//! never reports the result of an asynchronous manual commit (rust-rdkafka #856).
+//! When to commit. The one place that does it is [`crate::consumer`].
 
 use std::time::{Duration, Instant};
 
-/// Time or count, whichever is first. What is settled since the last commit is what a crash redelivers.
+/// Time or count, whichever is first. What was settled since the last commit is what a crash redelivers.
 #[derive(Debug)]
 pub struct CommitPolicy {
     interval: Duration,
     max_settled: u64,
     last: Instant,
-    settled_since: u64,
+    moved_since: u64,
 }
 
 impl CommitPolicy {
     /// A commit is due every `interval` in which something settled, or after `max_settled` settled records.
     pub fn new(interval: Duration, max_settled: u64, now: Instant) -> Self {
-        Self { interval, max_settled, last: now, settled_since: 0 }
+        Self { interval, max_settled, last: now, moved_since: 0 }
     }
 
-    /// Records were settled.
-    pub fn settled(&mut self, records: u64) {
-        self.settled_since += records;
+    /// Records were settled, or a frontier stepped over markers.
+    pub fn moved(&mut self, count: u64) {
+        self.moved_since += count;
     }
 
     /// True when a commit is due.
     pub fn due(&self, now: Instant) -> bool {
-        self.settled_since > 0
-            && (now.duration_since(self.last) >= self.interval || self.settled_since >= self.max_settled)
+        self.moved_since > 0 && (now.duration_since(self.last) >= self.interval || self.moved_since >= self.max_settled)
     }
 
-    /// A commit was tried; a failed one is due again after the interval, not at once.
-    pub fn tried(&mut self, now: Instant, done: bool) {
+    /// A commit was sent.
+    pub fn sent(&mut self, now: Instant) {
         self.last = now;
-        self.settled_since = u64::from(!done);
+        self.moved_since = 0;
+    }
+
+    /// The commit that was sent last failed: it is due again an interval after it was sent.
+    pub fn failed(&mut self) {
+        self.moved_since = self.moved_since.max(1);
     }
 }
 
@@ -46,12 +49,12 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut policy = CommitPolicy::new(second, 100, start);
         assert!(!policy.due(start + 10 * second), "nothing settled");
-        policy.settled(1);
+        policy.moved(1);
         assert!(!policy.due(start));
         assert!(policy.due(start + second));
-        policy.settled(99);
+        policy.moved(99);
         assert!(policy.due(start), "by count");
-        policy.tried(start, true);
+        policy.sent(start);
         assert!(!policy.due(start + second));
     }
 
@@ -60,8 +63,9 @@ mod tests {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let mut policy = CommitPolicy::new(second, 100, start);
-        policy.settled(500);
-        policy.tried(start, false);
+        policy.moved(500);
+        policy.sent(start);
+        policy.failed();
         assert!(!policy.due(start));
         assert!(policy.due(start + second));
     }

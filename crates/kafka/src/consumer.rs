@@ -1,40 +1,52 @@
 //! The consumer: one OS thread that polls, keeps the ledgers and commits.
 //!
 //! The client is polled from a plain thread and never by the async runtime, so a slow sink cannot cost the group membership
-//! and no wake-up can be lost. In each turn, highest first: shutdown, rebalance events, reports, commit, poll.
+//! and no wake-up can be lost. In each turn, highest first: shutdown, rebalance events, reports, commit, poll. What is decided
+//! is decided in [`crate::assignments`]; this is the shell around it. Nothing here waits for a broker without a bound.
 //!
-//! # The revoke protocol
-//! 1. stop dispatch: queued records of the partition are not started any more
-//! 2. drain: wait for what was started, under a deadline, taking reports
-//! 3. commit the frontier
-//! 4. end the epoch: the ledger is dropped; what reports later is ignored (I5)
-//! 5. give the partition back
+//! # Why the frontier may step to the end of a partition
+//! Behind a transaction the last offset is a marker that is never delivered. The client says "end of partition at E" by an event
+//! in the partition's own fetch queue (librdkafka's `rd_kafka_fetch_reply_handle_partition`: raised when the next offset to fetch
+//! equals the last stable offset of the answer). Claim: when the event is polled, every record below E that a `read_committed`
+//! reader can ever see has been polled.
+//! 1. The next offset to fetch moves only when a fetch answer is parsed, by the thread that puts the answer's records into the
+//!    queue, records first. So when it equals E, all records below E are in the queue or were polled. What lies below the last
+//!    stable offset is decided: no record can appear there later.
+//! 2. The event goes into the same queue by the same thread, and the queue is first in, first out: records below E come out
+//!    before it.
+//! 3. A seek, a pause or a new assignment in between raises the partition's version. Events of the old version are dropped by
+//!    the library at the poll, records and ends alike, and fetching begins anew.
+//! 4. We poll from one thread, and a record is in the ledger before the next poll. An event of a partition that is not held any
+//!    more finds no ledger, and one of an older epoch cannot come: giving back or restarting a partition raises its version.
 //!
-//! Lost partitions skip 2 and 3: somebody else already reads them.
+//! So [`crate::ledger::Ledger::reach`] moves only what comes next; an open record still holds the frontier back (I1). Were the
+//! library ever to say an end behind what it delivered, that is a partition that went back, and it is read anew.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::assignments::Assignments;
-use crate::budget::{Budget, Limits};
+use crate::assign::LOOK_AT_TOPICS;
+use crate::assignments::{Assignments, Delivered};
+use crate::budget::Limits;
 use crate::commit::CommitPolicy;
 use crate::error::{Class, ClientError, class};
-use crate::message;
-use crate::rebalance::{Event, GroupContext, give_back, take};
+use crate::member::Member;
+use crate::polled::{Fetched, Polled, poll};
+use crate::rebalance::Event;
 use crate::receipt::{Inbox, Report, Work};
+use crate::revoke::Bounds;
 use crate::settings::{GroupProtocol, KafkaSettings};
 use crate::status::{Counters, Status};
 
 /// Longest wait of one poll: how late a shutdown, a commit or a rebalance can be noticed.
-const POLL: Duration = Duration::from_millis(100);
+pub(crate) const POLL: Duration = Duration::from_millis(100);
 /// Records taken between two looks at everything else.
 const BURST: usize = 256;
 /// A budget that stays spent this long means an outage: pause, so that polling can go on and keeps the membership.
@@ -47,6 +59,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 pub struct Options {
     /// Name of the client in the broker's logs.
     pub client_id: String,
+    /// Number of this consumer among those of its process, where there are several.
+    pub sibling: Option<usize>,
     /// Topics to subscribe to.
     pub topics: Vec<String>,
     /// Bound on what is read and not passed by the frontier.
@@ -63,6 +77,9 @@ pub enum ConsumeError {
     /// The client cannot go on.
     #[error("the Kafka consumer cannot go on: {0}")]
     Client(#[source] KafkaError),
+    /// The client cannot be built a second time, with the other group protocol.
+    #[error(transparent)]
+    Again(#[from] ClientError),
     /// The workers are gone.
     #[error("nobody takes the records any more")]
     NoWorkers,
@@ -82,24 +99,16 @@ pub struct GroupConsumer {
 impl GroupConsumer {
     /// Joins the group and delivers records into `work` until [`Self::stop`].
     pub fn spawn(settings: &KafkaSettings, options: Options, work: UnboundedSender<Work>) -> Result<Self, ClientError> {
-        let mut config = settings.group_consumer(&options.client_id);
-        let consumer: BaseConsumer<GroupContext> =
-            config.create_with_context(GroupContext::default()).or_else(|error| {
-                if settings.group_protocol == GroupProtocol::Classic {
-                    return Err(ClientError::Config(error));
-                }
-                tracing::warn!(%error, "group protocol consumer is not available, falling back to classic");
-                config.set("group.protocol", "classic").set("partition.assignment.strategy", "cooperative-sticky");
-                config.create_with_context(GroupContext::default()).map_err(ClientError::Config)
-            })?;
+        let member = Member::new(settings, &options)?;
         let stop = Arc::new(AtomicBool::new(false));
         let status = Arc::new(Status::default());
         let now = Instant::now();
+        let policy = CommitPolicy::new(options.commit_interval, options.limits.records as u64 / 2, now);
+        let inbox: Arc<Inbox> = Arc::default();
         let polling = Polling {
-            budget: Budget::new(options.limits),
-            policy: CommitPolicy::new(options.commit_interval, options.limits.records as u64 / 2, now),
-            assignments: Assignments::default(),
-            inbox: Arc::default(),
+            assignments: Assignments::new(options.limits, policy, Arc::clone(&inbox)),
+            bounds: Bounds::new(&options, settings.max_poll_interval()),
+            inbox,
             reports: Vec::new(),
             work,
             stop: Arc::clone(&stop),
@@ -107,9 +116,11 @@ impl GroupConsumer {
             spent_since: None,
             paused: false,
             status_due: now,
+            topics_due: now + LOOK_AT_TOPICS,
             told: None,
+            settings: settings.clone(),
             options,
-            consumer,
+            member,
         };
         let thread = std::thread::Builder::new()
             .name("kafka-poll".to_owned())
@@ -139,42 +150,49 @@ impl GroupConsumer {
     }
 }
 
-struct Polling {
-    consumer: BaseConsumer<GroupContext>,
-    options: Options,
-    budget: Budget,
-    policy: CommitPolicy,
-    assignments: Assignments,
-    inbox: Arc<Inbox>,
+pub(crate) struct Polling {
+    pub(crate) member: Member,
+    settings: KafkaSettings,
+    pub(crate) options: Options,
+    pub(crate) bounds: Bounds,
+    pub(crate) assignments: Assignments,
+    pub(crate) inbox: Arc<Inbox>,
     reports: Vec<Report>,
     work: UnboundedSender<Work>,
     stop: Arc<AtomicBool>,
-    status: Arc<Status>,
+    pub(crate) status: Arc<Status>,
     spent_since: Option<Instant>,
-    paused: bool,
-    status_due: Instant,
+    pub(crate) paused: bool,
+    pub(crate) status_due: Instant,
+    /// When to look next whether the topics are still the same.
+    pub(crate) topics_due: Instant,
     /// The last trouble that was logged, until a record comes.
     told: Option<String>,
 }
 
 impl Polling {
     fn run(mut self) -> Result<bool, ConsumeError> {
-        let topics: Vec<&str> = self.options.topics.iter().map(String::as_str).collect();
-        self.consumer.subscribe(&topics).map_err(ConsumeError::Client)?;
+        self.subscribe()?;
         while !self.stop.load(Ordering::SeqCst) {
             self.status.turned();
             self.serve_rebalances()?;
             self.take_reports();
             self.commit_if_due()?;
+            self.look_at_topics()?;
             self.refresh_status();
             self.poll()?;
         }
         self.close()
     }
 
+    fn subscribe(&self) -> Result<(), ConsumeError> {
+        let topics: Vec<&str> = self.options.topics.iter().map(String::as_str).collect();
+        self.member.consumer.subscribe(&topics).map_err(ConsumeError::Client)
+    }
+
     /// Takes records while there is room; with none, waits for reports; with none for long, pauses and polls on.
     fn poll(&mut self) -> Result<(), ConsumeError> {
-        if self.budget.has_room() {
+        if self.assignments.has_room() {
             self.spent_since = None;
             if self.paused {
                 self.pause(false);
@@ -196,7 +214,7 @@ impl Polling {
     fn take_records(&mut self) -> Result<(), ConsumeError> {
         let mut patience = POLL;
         for _ in 0..BURST {
-            if !self.take_one(patience)? || !self.budget.has_room() {
+            if !self.take_one(patience)? || !self.assignments.has_room() {
                 break;
             }
             patience = Duration::ZERO;
@@ -204,184 +222,116 @@ impl Polling {
         Ok(())
     }
 
-    /// Polls once; true when a record came.
+    /// Polls once; true when a record or an end came.
     fn take_one(&mut self, patience: Duration) -> Result<bool, ConsumeError> {
-        let record = match self.consumer.poll(patience) {
-            None => return Ok(false),
-            Some(Ok(polled)) => {
+        match poll(&self.member.records, &self.member.consumer, patience) {
+            None | Some(Polled::Served) => Ok(false),
+            Some(Polled::Record(fetched)) => {
                 self.told = None;
-                let Some(held) = self.assignments.holding(polled.topic(), polled.partition()) else {
-                    // Prefetched before its partition was given back; its new owner reads it.
-                    return Ok(true);
-                };
-                let record = message::record(&polled, &held.topic);
-                let bytes = message::weight(&record);
-                if !held.deliver(&record, bytes) {
-                    Counters::add(&self.status.counters.repeated, 1);
-                    return Ok(true);
+                self.deliver(&fetched)?;
+                Ok(true)
+            }
+            Some(Polled::End(end)) => {
+                if !self.assignments.reach(&end.topic, end.partition, end.offset) {
+                    self.went_back(&end.topic, end.partition, end.offset)?;
                 }
-                self.budget.charge(bytes);
-                Work::new(record, held.handle())
+                Ok(true)
             }
-            Some(Err(error)) => {
-                return match class(&error) {
-                    Class::Fatal => Err(ConsumeError::Client(error)),
-                    Class::Retry | Class::Rejoin | Class::Misconfigured | Class::Rejected => {
-                        // The client repeats itself every second.
-                        let told = error.to_string();
-                        if self.told.as_ref() != Some(&told) {
-                            tracing::warn!(%error, "kafka does not deliver");
-                            self.told = Some(told);
-                        }
-                        Ok(false)
-                    }
-                };
+            Some(Polled::Fatal(_)) if self.member.is_protocol_refused() => {
+                self.fall_back()?;
+                Ok(false)
             }
-        };
-        self.work.send(record).map_err(|_closed| ConsumeError::NoWorkers)?;
-        Ok(true)
+            Some(Polled::Fatal(error)) => Err(ConsumeError::Client(error)),
+            Some(Polled::Trouble(error)) => {
+                // The client repeats itself every second.
+                let told = error.to_string();
+                if self.told.as_ref() != Some(&told) {
+                    tracing::warn!(%error, "kafka does not deliver");
+                    self.told = Some(told);
+                }
+                Ok(false)
+            }
+        }
     }
 
-    fn take_reports(&mut self) {
+    fn deliver(&mut self, fetched: &Fetched) -> Result<(), ConsumeError> {
+        let (topic, partition) = (fetched.topic(), fetched.partition());
+        match self.assignments.deliver(&topic, partition, |topic| fetched.record(topic)) {
+            Delivered::Opened(work) => self.work.send(work).map_err(|_closed| ConsumeError::NoWorkers),
+            Delivered::Behind => self.went_back(&topic, partition, fetched.offset()),
+            Delivered::Elsewhere => Ok(()),
+        }
+    }
+
+    /// Joins again with the protocol that every broker knows. Nothing was ever assigned to a member that was refused.
+    fn fall_back(&mut self) -> Result<(), ConsumeError> {
+        tracing::warn!("the broker does not know the group protocol consumer, falling back to classic");
+        let classic = Member::with(&self.settings, &self.options, GroupProtocol::Classic);
+        self.member = classic.map_err(ConsumeError::Again)?;
+        self.subscribe()
+    }
+
+    pub(crate) fn take_reports(&mut self) {
         let mut reports = std::mem::take(&mut self.reports);
         self.inbox.take(&mut reports);
-        let mut late = 0;
-        for report in reports.drain(..) {
-            match self.assignments.settle(report) {
-                Some((records, bytes)) => {
-                    self.budget.refund(records, bytes);
-                    self.policy.settled(1);
-                }
-                None => late += 1,
-            }
-        }
+        let late = reports.drain(..).filter(|report| !self.assignments.settle(*report)).count();
         self.reports = reports;
-        if late > 0 {
-            Counters::add(&self.status.counters.late, late);
-        }
+        Counters::add(&self.status.counters.late, late);
     }
 
     fn commit_if_due(&mut self) -> Result<(), ConsumeError> {
-        if self.policy.due(Instant::now()) {
+        self.take_answer(Duration::ZERO)?;
+        if !self.member.commits.is_under_way() && self.assignments.commit_due(Instant::now()) {
             return self.commit();
         }
         Ok(())
     }
 
-    /// The only commit there is.
-    fn commit(&mut self) -> Result<(), ConsumeError> {
-        let due = self.assignments.uncommitted();
-        let mut offsets = TopicPartitionList::with_capacity(due.len());
-        for (topic, partition, frontier) in &due {
-            offsets.add_partition_offset(topic, *partition, Offset::Offset(*frontier)).map_err(ConsumeError::Client)?;
-        }
+    /// The only commit there is. Its outcome is [`Self::take_answer`]'s.
+    pub(crate) fn commit(&mut self) -> Result<(), ConsumeError> {
+        let due = self.assignments.commit(Instant::now());
         if due.is_empty() {
-            self.policy.tried(Instant::now(), true);
             return Ok(());
         }
-        let result = self.consumer.commit(&offsets, CommitMode::Sync);
-        self.policy.tried(Instant::now(), result.is_ok());
-        match result {
-            Ok(()) => {
-                Counters::add(&self.status.counters.commits_done, 1);
-                self.assignments.committed(&due);
-            }
-            Err(error) => {
-                Counters::add(&self.status.counters.commits_failed, 1);
-                if class(&error) == Class::Fatal {
-                    return Err(ConsumeError::Client(error));
-                }
-                tracing::warn!(%error, partitions = due.len(), "offsets were not committed, trying again");
-            }
+        self.member.commits.send(&self.member.consumer, due).map_err(ConsumeError::Client)
+    }
+
+    /// Notes the outcome of the commit under way, if it is known within `patience`.
+    pub(crate) fn take_answer(&mut self, patience: Duration) -> Result<(), ConsumeError> {
+        let Some(answer) = self.member.commits.answer(patience) else { return Ok(()) };
+        self.assignments.committed(&answer.done);
+        let Some((partitions, error)) = answer.failed else {
+            Counters::add(&self.status.counters.commits_done, 1);
+            return Ok(());
+        };
+        Counters::add(&self.status.counters.commits_failed, 1);
+        self.assignments.not_committed();
+        if class(&error) == Class::Fatal {
+            return Err(ConsumeError::Client(error));
         }
+        tracing::warn!(%error, partitions, "offsets were not committed, trying again");
         Ok(())
     }
 
     fn serve_rebalances(&mut self) -> Result<(), ConsumeError> {
-        while let Some(event) = self.consumer.context().next_event() {
+        while let Some(event) = self.member.next_event() {
             match event {
-                Event::Assign(partitions) => self.assign(&partitions)?,
+                Event::Assign(partitions) => self.assigned(partitions),
                 Event::Revoke { partitions, lost } => self.revoke(&partitions, lost)?,
             }
             self.status_due = Instant::now();
         }
-        Ok(())
-    }
-
-    fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), ConsumeError> {
-        for element in partitions.elements() {
-            self.assignments.add(element.topic(), element.partition(), &self.inbox);
-        }
-        Counters::add(&self.status.counters.assigned, partitions.count());
-        take(&self.consumer, partitions).map_err(ConsumeError::Client)?;
-        if self.paused {
-            self.pause(true);
-        }
-        tracing::info!(partitions = partitions.count(), held = self.assignments.len(), "partitions assigned");
-        Ok(())
-    }
-
-    /// The numbered list of the module's page.
-    fn revoke(&mut self, partitions: &TopicPartitionList, lost: bool) -> Result<(), ConsumeError> {
-        let revoked: Vec<(String, i32)> =
-            partitions.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
-        self.assignments.stop_dispatch(&revoked);
-        let drained = lost || self.drain(&revoked);
-        if !lost {
-            self.commit()?;
-        }
-        let (records, bytes) = self.assignments.remove(&revoked);
-        self.budget.refund(records, bytes);
-        give_back(&self.consumer, partitions).map_err(ConsumeError::Client)?;
-        let counters = &self.status.counters;
-        Counters::add(if lost { &counters.lost } else { &counters.revoked }, revoked.len());
-        tracing::info!(
-            partitions = revoked.len(),
-            held = self.assignments.len(),
-            redelivered = records,
-            drained,
-            lost,
-            "partitions given back"
-        );
-        Ok(())
-    }
-
-    /// Waits until nothing of `partitions` is under way; false when the deadline came first.
-    fn drain(&mut self, partitions: &[(String, i32)]) -> bool {
-        let deadline = Instant::now() + self.options.drain;
-        loop {
-            let idle = self.assignments.in_flight(partitions) == 0;
-            // After the look at the count: what settled before it is in the inbox.
-            self.take_reports();
-            if idle {
-                return true;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            self.inbox.wait(left.min(POLL));
-        }
-    }
-
-    fn close(mut self) -> Result<bool, ConsumeError> {
-        let held = self.assignments.held();
-        self.assignments.stop_dispatch(&held);
-        let drained = self.drain(&held);
-        self.commit()?;
-        let (redelivered, _) = self.assignments.remove(&held);
-        self.status.publish(Vec::new());
-        tracing::info!(drained, redelivered, "consumer closed");
-        Ok(drained)
+        self.assign()
     }
 
     /// Stops or resumes fetching of everything held. Pausing throws the prefetched records away, hence for outages only.
-    fn pause(&mut self, pause: bool) {
+    pub(crate) fn pause(&mut self, pause: bool) {
         let mut partitions = TopicPartitionList::new();
         for (topic, partition) in self.assignments.held() {
             partitions.add_partition(&topic, partition);
         }
-        let result = if pause { self.consumer.pause(&partitions) } else { self.consumer.resume(&partitions) };
+        let consumer = &self.member.consumer;
+        let result = if pause { consumer.pause(&partitions) } else { consumer.resume(&partitions) };
         match result {
             Ok(()) => {
                 self.paused = pause;
@@ -398,25 +348,9 @@ impl Polling {
         }
         self.status_due = now + STATUS_EVERY;
         let paused = self.paused.then_some("the budget is spent: nothing settles");
-        let context = self.consumer.context();
+        let context = self.member.consumer.context();
         self.status.connected(context.connected());
-        self.status.publish(self.assignments.status(context, paused));
-    }
-}
-
-/// Dropping the client leaves the group, on this thread, which is the one that polled. It waits until every partition is
-/// given back, so from here on the context answers the coordinator by itself, whatever ended the loop.
-impl Drop for Polling {
-    fn drop(&mut self) {
-        self.consumer.context().close();
-        while let Some(event) = self.consumer.context().next_event() {
-            let (what, answered) = match &event {
-                Event::Assign(partitions) => ("taken", take(&self.consumer, partitions)),
-                Event::Revoke { partitions, .. } => ("given back", give_back(&self.consumer, partitions)),
-            };
-            if let Err(error) = answered {
-                tracing::warn!(%error, "partitions could not be {what} while closing");
-            }
-        }
+        let remote = |topic: &str, partition| context.remote(topic, partition);
+        self.status.publish(self.assignments.status(remote, paused));
     }
 }

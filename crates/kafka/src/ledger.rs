@@ -1,10 +1,13 @@
-//! The account of one partition for one assignment: what was delivered, what is settled.
+//! The ledger of one partition for one assignment: what was delivered, what is settled.
 //!
 //! The rule a reader would otherwise break: only [`Ledger::frontier`] may be committed (I1). It is one past the longest
 //! settled prefix, so a record that is still in flight keeps every later one uncommitted. Offsets that the broker never
-//! delivers (transaction markers, compaction) need no entry: the frontier steps over them.
+//! delivers (transaction markers, compaction) need no entry: the frontier steps over them. Behind the last record it does so
+//! when the client says that it has read to the end, see [`Ledger::reach`].
 
 use std::collections::VecDeque;
+
+use crate::account::Account;
 
 /// How a record came to rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +51,8 @@ impl Settled {
 pub enum Delivery {
     /// New: it is now open.
     Opened,
-    /// At or below one that was delivered before: not opened again.
-    Repeated,
+    /// Below the next one: delivered before, or another record in its place. Not opened.
+    Behind,
 }
 
 /// What [`Ledger::settle`] says of an offset.
@@ -80,23 +83,34 @@ struct Slot {
 pub struct Ledger {
     /// Delivered and not yet passed by the frontier, by ascending offset.
     slots: VecDeque<Slot>,
-    /// One past the last delivered offset; none before the first delivery.
+    /// The lowest offset that may come next; none until the first one shows where the partition begins.
     next: Option<i64>,
+    /// Offset from which on records are counted.
+    from: Option<i64>,
+    /// Records that were ever opened, those of earlier assignments included.
     delivered: u64,
     settled: Settled,
 }
 
 impl Ledger {
-    /// An empty account.
+    /// An empty account that begins with the first record there is.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Goes on with `account`, which was committed with `offset`.
+    pub fn resume(account: &Account, offset: i64) -> Self {
+        let settled = account.settled();
+        let delivered = settled.total();
+        Self { slots: VecDeque::new(), next: Some(offset), from: Some(account.from), delivered, settled }
     }
 
     /// Opens `offset`, which weighs `bytes` and carries the record's own timestamp.
     pub fn deliver(&mut self, offset: i64, bytes: usize, timestamp_ms: Option<i64>) -> Delivery {
         if self.next.is_some_and(|next| offset < next) {
-            return Delivery::Repeated;
+            return Delivery::Behind;
         }
+        self.from.get_or_insert(offset);
         self.slots.push_back(Slot {
             offset,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
@@ -106,6 +120,17 @@ impl Ledger {
         self.next = Some(offset + 1);
         self.delivered += 1;
         Delivery::Opened
+    }
+
+    /// Everything below `end` that can be delivered was delivered: the frontier steps over what lies between. False when `end`
+    /// is behind what was delivered, so that the claim cannot be about these records.
+    pub fn reach(&mut self, end: i64) -> bool {
+        if self.next.is_some_and(|next| end < next) {
+            return false;
+        }
+        self.from.get_or_insert(end);
+        self.next = Some(end);
+        true
     }
 
     /// Settles `offset` and moves the frontier as far as it goes.
@@ -125,7 +150,12 @@ impl Ledger {
         Settlement::Accepted { records, bytes }
     }
 
-    /// The next offset to read after a restart; none while nothing was delivered.
+    /// Offset from which on records are counted; none until the first one is known.
+    pub fn from(&self) -> Option<i64> {
+        self.from
+    }
+
+    /// The next offset to read after a restart; none until the first one is known.
     pub fn frontier(&self) -> Option<i64> {
         self.slots.front().map(|slot| slot.offset).or(self.next)
     }
@@ -145,7 +175,7 @@ impl Ledger {
         self.slots.iter().map(|slot| slot.bytes as usize).sum()
     }
 
-    /// What the frontier has passed, by outcome.
+    /// What the frontier has passed since [`Self::from`], by outcome.
     pub fn settled(&self) -> Settled {
         self.settled
     }
@@ -204,10 +234,36 @@ mod tests {
     }
 
     #[test]
+    fn the_end_is_stepped_to_but_never_over_an_open_offset() {
+        let mut ledger = Ledger::new();
+        assert!(ledger.reach(5), "an empty partition whose records were deleted");
+        assert_eq!((ledger.frontier(), ledger.from()), (Some(5), Some(5)));
+        ledger.deliver(7, 1, None);
+        assert!(ledger.reach(9), "a marker at 8");
+        assert_eq!(ledger.frontier(), Some(7));
+        ledger.settle(7, Outcome::Written);
+        assert_eq!(ledger.frontier(), Some(9));
+        assert!(!ledger.reach(8), "an end behind what was delivered is another partition's");
+        assert_eq!(ledger.frontier(), Some(9));
+    }
+
+    #[test]
+    fn an_account_goes_on_where_it_was_committed() {
+        let account = Account { topic_id: None, from: 2, written: 5, dead_lettered: 1, skipped: 0 };
+        let mut ledger = Ledger::resume(&account, 10);
+        assert_eq!((ledger.frontier(), ledger.settled().total(), ledger.unaccounted()), (Some(10), 6, 0));
+        assert_eq!(ledger.deliver(9, 1, None), Delivery::Behind);
+        ledger.deliver(11, 1, None);
+        ledger.settle(11, Outcome::Skipped);
+        assert_eq!(ledger.settled(), Settled { written: 5, dead_lettered: 1, skipped: 1 });
+        assert_eq!((ledger.from(), ledger.frontier()), (Some(2), Some(12)));
+    }
+
+    #[test]
     fn repeats_change_nothing() {
         let mut ledger = Ledger::new();
         ledger.deliver(5, 7, None);
-        assert_eq!(ledger.deliver(5, 7, None), Delivery::Repeated);
+        assert_eq!(ledger.deliver(5, 7, None), Delivery::Behind);
         ledger.settle(5, Outcome::Written);
         assert_eq!(ledger.settle(5, Outcome::Written), Settlement::Unknown);
         assert_eq!(ledger.settle(99, Outcome::Written), Settlement::Unknown);

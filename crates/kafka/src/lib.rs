@@ -1,34 +1,45 @@
 //! The only crate that names the Kafka client: consuming with a ledger, confirmed sends, transactions, and questions to the
 //! cluster.
 
+mod account;
 mod admin;
+mod assign;
 mod assignments;
 mod budget;
 mod client_log;
 mod commit;
+mod commit_request;
 mod consumer;
 mod delivery;
 mod error;
 mod ledger;
+mod member;
 mod message;
+mod newest;
+mod polled;
 mod producer;
+mod queue;
 mod reader;
 mod rebalance;
 mod receipt;
+mod revoke;
 mod settings;
 mod status;
 mod topic;
+mod topic_ids;
 mod transaction;
 
-pub use admin::{Admin, AdminError};
+pub use account::Account;
+pub use admin::{Admin, AdminError, Committed};
 pub use budget::Limits;
 pub use consumer::{ConsumeError, GroupConsumer, Options};
 pub use delivery::Delivered;
 pub use error::{Class, ClientError, RequestError};
 pub use ledger::{Outcome, Settled};
+pub use newest::newest;
 pub use producer::{Producer, SendError};
 pub use reader::{ReadError, Start, TopicReader};
-pub use receipt::{Receipt, Work};
+pub use receipt::{Receipt, Revokes, Work};
 pub use settings::{GroupProtocol, KafkaSettings, Topics};
 pub use status::{Counters, PartitionStatus, Status};
 pub use topic::{TopicError, UNREACHABLE_REMEDY, check_topic};

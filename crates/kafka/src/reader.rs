@@ -30,6 +30,8 @@ pub enum Start {
     Tail(i64),
     /// At these offsets; partitions that are not named are left out.
     At(BTreeMap<i32, i64>),
+    /// At the first offset of each pair, and to below the second; partitions that are not named are left out.
+    Between(BTreeMap<i32, (i64, i64)>),
 }
 
 /// The look failed.
@@ -44,6 +46,9 @@ pub enum ReadError {
     /// The cluster did not answer, or refused.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// Transactions that were open when the look began did not end.
+    #[error("transactions on topic {0} stay open")]
+    Undecided(String),
     /// Nothing came for half a minute.
     #[error("topic {0} delivers nothing")]
     Stalled(String),
@@ -77,13 +82,17 @@ impl TopicReader {
         let mut assignment = TopicPartitionList::new();
         for partition in found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id) {
             let (low, high) = watermarks(&client, topic, partition).map_err(failed("asking for a topic's offsets"))?;
-            let from = match start {
-                Start::Beginning => low,
-                Start::Tail(count) => (high - count).max(low),
-                Start::At(offsets) => offsets.get(&partition).copied().unwrap_or(high).max(low),
+            let (from, end) = match start {
+                Start::Beginning => (low, high),
+                Start::Tail(count) => ((high - count).max(low), high),
+                Start::At(offsets) => (offsets.get(&partition).copied().unwrap_or(high).max(low), high),
+                Start::Between(ranges) => {
+                    let (from, end) = ranges.get(&partition).copied().unwrap_or((high, high));
+                    (from.max(low), end.min(high))
+                }
             };
-            if from < high {
-                open.insert(partition, high);
+            if from < end {
+                open.insert(partition, end);
                 assignment
                     .add_partition_offset(topic, partition, Offset::Offset(from))
                     .map_err(failed("assigning partitions"))?;

@@ -1,8 +1,7 @@
-//! The client's callbacks of a group member: they only note what happened. The thread that polls does the rest, in order,
+//! What the client calls back of a group member: it is only noted. The thread that polls does the rest, in order,
 //! see [`crate::consumer`].
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::client::ClientContext;
@@ -14,6 +13,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::client_log;
+use crate::queue::Listed;
 
 /// What the group coordinator wants.
 #[derive(Debug)]
@@ -29,8 +29,6 @@ pub(crate) enum Event {
 pub(crate) struct Remote {
     /// One past the last readable record.
     pub(crate) end: i64,
-    /// Committed offset as the client knows it.
-    pub(crate) committed: Option<i64>,
     /// Next offset that the client will fetch.
     pub(crate) next_fetch: i64,
 }
@@ -42,8 +40,6 @@ pub(crate) struct GroupContext {
     remote: Mutex<HashMap<(String, i32), Remote>>,
     /// Whether some broker was connected when the client last told; none before.
     connected: Mutex<Option<bool>>,
-    /// Set when the loop has ended: the coordinator is answered at once.
-    closing: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,8 +60,18 @@ impl GroupContext {
         *locked(&self.connected)
     }
 
-    pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::SeqCst);
+    /// Notes what the coordinator wants. `lost`: what is revoked already belongs to somebody else.
+    pub(crate) fn note(&self, kind: RDKafkaRespErr, partitions: Vec<Listed>, lost: bool) {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for Listed { topic, partition, .. } in partitions {
+            list.add_partition(&topic, partition);
+        }
+        let event = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            Event::Assign(list)
+        } else {
+            Event::Revoke { partitions: list, lost }
+        };
+        locked(&self.events).push_back(event);
     }
 }
 
@@ -86,36 +92,22 @@ impl ClientContext for GroupContext {
                 if of_partition.ls_offset < 0 {
                     continue;
                 }
-                let committed = of_partition.committed_offset;
-                let now = Remote {
-                    end: of_partition.ls_offset,
-                    committed: (committed >= 0).then_some(committed),
-                    next_fetch: of_partition.next_offset,
-                };
+                let now = Remote { end: of_partition.ls_offset, next_fetch: of_partition.next_offset };
                 remote.insert((topic.clone(), partition), now);
             }
         }
     }
 }
 
+/// The client's own poll serves this only while it closes: it does not end before every call of the coordinator is answered, an
+/// assignment included.
 impl ConsumerContext for GroupContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.closing.load(Ordering::SeqCst) {
-            // The client does not close before every call of the coordinator is answered, an assignment included.
-            let answered = if assign { take(consumer, partitions) } else { give_back(consumer, partitions) };
-            if let Err(error) = answered {
-                tracing::warn!(%error, "the coordinator could not be answered while closing");
-            }
-            return;
+        let answered = if assign { take(consumer, partitions) } else { give_back(consumer, partitions) };
+        if let Err(error) = answered {
+            tracing::warn!(%error, "the coordinator could not be answered while closing");
         }
-        let partitions = partitions.clone();
-        let event = if assign {
-            Event::Assign(partitions)
-        } else {
-            Event::Revoke { partitions, lost: consumer.assignment_lost() }
-        };
-        locked(&self.events).push_back(event);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use schema::record::Record;
+use tokio::sync::Notify;
 
 use crate::ledger::Outcome;
 
@@ -27,6 +28,8 @@ pub(crate) struct Report {
 pub(crate) struct Inbox {
     reports: Mutex<Vec<Report>>,
     changed: Condvar,
+    /// Tells workers that some partition is being given back.
+    revoking: Notify,
 }
 
 impl Inbox {
@@ -71,6 +74,7 @@ impl Assignment {
     /// From now on nothing of this assignment starts.
     pub(crate) fn stop_dispatch(&self) {
         self.revoking.store(true, Ordering::SeqCst);
+        self.inbox.revoking.notify_waiters();
     }
 }
 
@@ -110,6 +114,37 @@ impl Receipt {
         let report = Report { epoch: self.assignment.epoch, offset: self.offset, outcome };
         self.assignment.inbox.reports().push(report);
     }
+
+    /// False once the record's partition is being given back. Work that merely waits for a dependency drops the receipt
+    /// then, so that the partition's next owner does not wait for it; work that is under way at its destination is finished
+    /// and settled: the revoke drains it.
+    pub fn is_wanted(&self) -> bool {
+        !self.assignment.revoking.load(Ordering::SeqCst)
+    }
+
+    /// Tells of revokes, those of other partitions included.
+    pub fn revokes(&self) -> Revokes {
+        Revokes(Arc::clone(&self.assignment.inbox))
+    }
+}
+
+/// Tells when partitions are being given back.
+#[derive(Debug, Clone)]
+pub struct Revokes(Arc<Inbox>);
+
+impl Revokes {
+    /// Asks `found` now and after every revoke, until it is true. Safe to cancel.
+    pub async fn until(&self, found: impl Fn() -> bool) {
+        loop {
+            let mut told = std::pin::pin!(self.0.revoking.notified());
+            // Registered before the look, so that a revoke between look and wait is not missed.
+            told.as_mut().enable();
+            if found() {
+                return;
+            }
+            told.await;
+        }
+    }
 }
 
 impl Drop for Receipt {
@@ -117,5 +152,45 @@ impl Drop for Receipt {
         // After the report, so that a drained assignment has all its reports in the inbox.
         self.assignment.in_flight.fetch_sub(1, Ordering::SeqCst);
         self.assignment.inbox.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::task::{Context, Waker};
+
+    use schema::record::Headers;
+
+    use super::*;
+
+    fn started(assignment: &Arc<Assignment>) -> Receipt {
+        let record = Record {
+            topic: "t".into(),
+            partition: 0,
+            offset: 5,
+            timestamp_ms: None,
+            key: None,
+            value: None,
+            headers: Headers::new(),
+        };
+        Work::new(record, Arc::clone(assignment)).start().expect("started").1
+    }
+
+    #[test]
+    fn work_that_waits_learns_that_its_partition_is_being_given_back() {
+        let inbox = Arc::default();
+        let [kept, given_back] = [1, 2].map(|epoch| Arc::new(Assignment::new(Epoch(epoch), Arc::clone(&inbox))));
+        let receipts = [started(&kept), started(&given_back)];
+        let revokes = receipts[0].revokes();
+        let any_unwanted = || revokes.until(|| !receipts.iter().all(Receipt::is_wanted));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut waiting = std::pin::pin!(any_unwanted());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        given_back.stop_dispatch();
+        assert!(waiting.as_mut().poll(&mut context).is_ready());
+        assert_eq!(receipts.each_ref().map(Receipt::is_wanted), [true, false]);
+        let mut late = std::pin::pin!(any_unwanted());
+        assert!(late.as_mut().poll(&mut context).is_ready(), "who asks later is told too");
     }
 }

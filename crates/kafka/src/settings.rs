@@ -1,5 +1,7 @@
 //! Connection, security and topic settings, and the client configurations made from them.
 
+use std::time::Duration;
+
 use rdkafka::ClientConfig;
 use schema::topics::{self, TopicSpec};
 use service::settings::{Reader, Secret};
@@ -38,8 +40,12 @@ const OWNED: &[&str] = &[
     "ssl.certificate.location",
     "ssl.key.location",
     "statistics.interval.ms",
+    "transaction.timeout.ms",
     "transactional.id",
 ];
+
+/// The library's default of `max.poll.interval.ms`.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 
 /// How far the DLQ's largest message lies above `user_data`'s: the room for a dead letter's own headers.
 const LARGEST_MESSAGE_BYTES: usize = (1 << 20) + (64 << 10);
@@ -100,7 +106,8 @@ pub struct KafkaSettings {
     compression: String,
     security: Vec<(&'static str, String)>,
     sasl_password: Option<Secret>,
-    client_properties: Vec<(String, String)>,
+    /// Values of these may be passwords of keys.
+    client_properties: Vec<(String, Secret)>,
 }
 
 impl KafkaSettings {
@@ -181,14 +188,14 @@ impl KafkaSettings {
             config.set("sasl.password", password.expose());
         }
         for (name, value) in &self.client_properties {
-            config.set(name, value);
+            config.set(name, value.expose());
         }
         config
     }
 
     /// For requests that are neither consuming nor producing.
     pub(crate) fn admin(&self, client_id: &str) -> ClientConfig {
-        self.client(client_id)
+        outside_of_groups(self.client(client_id))
     }
 
     /// For an idempotent producer.
@@ -201,22 +208,38 @@ impl KafkaSettings {
             .set("compression.codec", &self.compression)
             // Keys land where the Java clients put them.
             .set("partitioner", "murmur2_random")
+            // A topic that is missing is told as such before the sends to it are given up.
+            .set("topic.metadata.propagation.max.ms", "10000")
             // A send that the brokers do not acknowledge in this time is handed back as transient; its owner tries again.
             .set("message.timeout.ms", "30000");
         config
     }
 
-    /// For a member of the processor's group.
-    pub(crate) fn group_consumer(&self, client_id: &str) -> ClientConfig {
-        let mut config = self.reader(client_id);
+    /// How long the thread of a consumer may go without polling before the group takes its partitions away.
+    pub(crate) fn max_poll_interval(&self) -> Duration {
+        let own = self.client_properties.iter().rev().find(|(name, _)| name == "max.poll.interval.ms");
+        own.and_then(|(_, millis)| millis.expose().parse().ok()).map_or(MAX_POLL_INTERVAL, Duration::from_millis)
+    }
+
+    /// For a member of the processor's group. `sibling` tells the consumers of one process apart, which share
+    /// `KAFKA_GROUP_INSTANCE_ID`: two members with one id fence each other for ever.
+    pub(crate) fn group_consumer(
+        &self,
+        client_id: &str,
+        sibling: Option<usize>,
+        protocol: GroupProtocol,
+    ) -> ClientConfig {
+        let mut config = self.consumer(client_id);
         config
             .set("group.id", &self.group_id)
             .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
             .set("queued.min.messages", "10000")
             .set("queued.max.messages.kbytes", "16384")
-            .set("fetch.max.bytes", "8388608")
+            // Counted as they are compressed: unpacked, an answer of small records is many times as large.
+            .set("fetch.max.bytes", "2097152")
             .set("statistics.interval.ms", "1000");
-        match self.group_protocol {
+        match protocol {
             GroupProtocol::Classic => config
                 .set("session.timeout.ms", self.session_timeout_ms.to_string())
                 .set("heartbeat.interval.ms", (self.session_timeout_ms / 3).min(3_000).to_string())
@@ -225,13 +248,18 @@ impl KafkaSettings {
             GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
         };
         if let Some(id) = &self.group_instance_id {
-            config.set("group.instance.id", id);
+            let suffix = sibling.map_or_else(String::new, |sibling| format!("-{sibling}"));
+            config.set("group.instance.id", format!("{id}{suffix}"));
         }
         config
     }
 
     /// For reading topics by assignment, outside of any group.
     pub(crate) fn reader(&self, client_id: &str) -> ClientConfig {
+        outside_of_groups(self.consumer(client_id))
+    }
+
+    fn consumer(&self, client_id: &str) -> ClientConfig {
         let mut config = self.client(client_id);
         config
             .set("enable.auto.commit", "false")
@@ -244,12 +272,18 @@ impl KafkaSettings {
     }
 }
 
+/// The client refuses a poll interval below its session's time-out, which here is the library's own and means nothing.
+fn outside_of_groups(mut config: ClientConfig) -> ClientConfig {
+    config.remove("max.poll.interval.ms");
+    config
+}
+
 fn one_of(text: &str, known: &[&str]) -> Option<String> {
     let text = text.to_lowercase();
     known.contains(&text.as_str()).then_some(text)
 }
 
-fn client_properties(text: &str) -> Option<Vec<(String, String)>> {
+fn client_properties(text: &str) -> Option<Vec<(String, Secret)>> {
     let pairs: Option<Vec<_>> = text
         .split(',')
         .map(str::trim)
@@ -257,13 +291,13 @@ fn client_properties(text: &str) -> Option<Vec<(String, String)>> {
         .map(|pair| {
             let (name, value) = pair.split_once('=')?;
             let (name, value) = (name.trim(), value.trim());
-            (!OWNED.contains(&name)).then(|| (name.to_owned(), value.to_owned()))
+            (!OWNED.contains(&name)).then(|| (name.to_owned(), Secret::new(value)))
         })
         .collect();
     let pairs = pairs?;
     let mut config = ClientConfig::new();
     for (name, value) in &pairs {
-        config.set(name, value);
+        config.set(name, value.expose());
     }
     config.create_native_config().is_ok().then_some(pairs)
 }
@@ -274,7 +308,7 @@ mod tests {
 
     #[test]
     fn client_properties_are_pairs_that_the_library_knows() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let pair = |name: &str, value: &str| (name.to_owned(), Secret::new(value));
         assert_eq!(
             client_properties("broker.address.family=v4, metadata.max.age.ms=5000"),
             Some(vec![pair("broker.address.family", "v4"), pair("metadata.max.age.ms", "5000")])
@@ -286,10 +320,52 @@ mod tests {
     }
 
     #[test]
+    fn the_password_of_a_key_does_not_show_in_debug_output() {
+        let mut reader = Reader::from_pairs([("KAFKA_CLIENT_PROPERTIES", "ssl.key.password=hunter2")]);
+        let shown = format!("{:?}", KafkaSettings::read(&mut reader));
+        assert!(shown.contains("ssl.key.password") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
     fn what_the_guarantees_rest_on_cannot_be_overridden() {
         for owned in OWNED {
             assert_eq!(client_properties(&format!("{owned}=1")), None, "{owned}");
         }
+    }
+
+    #[test]
+    fn consumers_of_one_process_are_static_members_of_their_own() {
+        let settings = KafkaSettings::read(&mut Reader::from_pairs([("KAFKA_GROUP_INSTANCE_ID", "pod-7")]));
+        let id = |sibling| {
+            let config = settings.group_consumer("c", sibling, GroupProtocol::Classic);
+            config.get("group.instance.id").map(str::to_owned)
+        };
+        assert_eq!(id(None).as_deref(), Some("pod-7"));
+        assert_eq!([id(Some(0)), id(Some(1))].map(Option::unwrap_or_default), ["pod-7-0", "pod-7-1"]);
+    }
+
+    #[test]
+    fn the_poll_interval_can_be_set() {
+        let of = |pairs: &[(&str, &str)]| {
+            KafkaSettings::read(&mut Reader::from_pairs(pairs.iter().copied())).max_poll_interval()
+        };
+        assert_eq!(of(&[]), MAX_POLL_INTERVAL);
+        let shorter = of(&[("KAFKA_CLIENT_PROPERTIES", "max.poll.interval.ms=12000")]);
+        assert_eq!(shorter, Duration::from_secs(12));
+    }
+
+    #[test]
+    fn a_short_poll_interval_is_the_group_members_own() {
+        let settings = KafkaSettings::read(&mut Reader::from_pairs([
+            ("KAFKA_SESSION_TIMEOUT_MS", "10000"),
+            ("KAFKA_CLIENT_PROPERTIES", "max.poll.interval.ms=12000"),
+        ]));
+        let member = || settings.group_consumer("g", None, GroupProtocol::Classic);
+        for config in [settings.admin("a"), settings.reader("r"), member()] {
+            let client: Result<rdkafka::consumer::BaseConsumer, _> = config.create();
+            assert!(client.is_ok(), "{:?}", client.err());
+        }
+        assert_eq!(member().get("max.poll.interval.ms"), Some("12000"));
     }
 
     #[test]

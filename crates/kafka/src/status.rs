@@ -24,7 +24,7 @@ pub struct PartitionStatus {
     pub oldest_unpassed_ms: Option<i64>,
     /// Delivered and not passed by the frontier.
     pub in_flight: usize,
-    /// Settled in this assignment, by outcome.
+    /// Settled since the partition's account began, by outcome; passed by the frontier.
     pub settled: Settled,
     /// Delivered without a whereabouts; 0 unless there is a bug (I8).
     pub unaccounted: i64,
@@ -57,8 +57,9 @@ counters! {
     revoked,
     /// Partitions lost: another member may already own them.
     lost,
-    /// Records that were delivered twice within one assignment.
-    repeated,
+    /// Times that a partition went back behind what was delivered: a topic made anew, a log cut short. It is read again from
+    /// there.
+    restarted,
     /// Settlements of an assignment that had ended (I5): ignored.
     late,
 }

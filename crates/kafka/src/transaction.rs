@@ -1,10 +1,14 @@
 //! Records that become visible together or not at all.
 //!
-//! Readers see them only under `read_committed`, which every consumer of ours uses. A second producer with the same
-//! transactional id fences the first, whose next call fails as [`TransactionError::Fenced`].
+//! Readers see them only under `read_committed`, which every consumer of ours uses, and they wait behind an open transaction:
+//! whoever publishes has its records at hand before it begins.
+//!
+//! A newer producer with the same transactional id fences the older one. The coordinator does the same to a producer whose
+//! transaction stayed open for too long, and the client tells the two alike ([`TransactionError::Fenced`]): who has to tell
+//! them apart opens the producer anew and looks at what was committed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{Producer as _, ThreadedProducer};
@@ -13,25 +17,38 @@ use schema::record::NewRecord;
 use crate::delivery::{Delivered, Deliveries};
 use crate::error::Class;
 use crate::error::{ClientError, class_of_code};
-use crate::producer::{SendError, enqueue};
+use crate::producer::{SendError, enqueue_when_room};
 use crate::settings::KafkaSettings;
 
-/// How long one step of the transaction protocol may take.
-const STEP: Duration = Duration::from_secs(30);
+/// How long the coordinator lets a transaction stay open: so long readers wait when its producer is killed and no other takes
+/// its id.
+const OPEN: Duration = Duration::from_secs(30);
+/// How long a record of a transaction may wait for its acknowledgement. With a step behind it that is less than what a
+/// transaction may take, and less than the drain of a service.
+const ACKNOWLEDGED: Duration = Duration::from_secs(12);
+/// How long one call of the transaction protocol may block.
+const STEP: Duration = Duration::from_secs(10);
+/// How long the registration of an id may take: the coordinator first ends what was open under it.
+const REGISTERED: Duration = Duration::from_secs(30);
 
-/// A transaction did not happen.
+/// A transaction did not happen, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum TransactionError {
-    /// Another producer with the same transactional id has taken over.
-    #[error("another process with the same transactional id has taken over")]
+    /// The broker, or the client, refuses some of the records for good: their places among those that were handed over. The
+    /// transaction was aborted; without them it may succeed.
+    #[error("{} of the transaction's records were refused, the first because {}", .0.len(), first(.0))]
+    Refused(Vec<(usize, SendError)>),
+    /// The cluster did not go along. The transaction was aborted; the same producer can try again.
+    #[error("the transaction was aborted: {0}")]
+    Aborted(#[source] SendError),
+    /// This producer's id was taken: by another process, or by the coordinator because a transaction stayed open for too long.
+    /// The transaction may have been committed or not.
+    #[error("another process with the same transactional id has taken over, or a transaction stayed open for too long")]
     Fenced,
-    /// A record was refused; the transaction was aborted.
-    #[error("a record of the transaction was refused: {0}")]
-    Send(#[from] SendError),
-    /// The cluster did not go along; the transaction was aborted or will be.
-    #[error("the transaction failed at {step}: {source}")]
-    Step {
-        /// Which step of the protocol.
+    /// Nobody knows whether the transaction was committed, and this producer cannot go on.
+    #[error("the outcome of the transaction is not known after {step}: {source}")]
+    Unknown {
+        /// Which step of the protocol failed.
         step: &'static str,
         /// What the client said.
         #[source]
@@ -42,13 +59,17 @@ pub enum TransactionError {
     Task(#[from] tokio::task::JoinError),
 }
 
+fn first(refused: &[(usize, SendError)]) -> String {
+    refused.first().map(|(_, error)| error.to_string()).unwrap_or_default()
+}
+
 impl TransactionError {
     fn at(step: &'static str) -> impl Fn(KafkaError) -> Self {
         move |source| match source.rdkafka_error_code() {
             Some(
                 RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch,
             ) => Self::Fenced,
-            _ => Self::Step { step, source },
+            _ => Self::Unknown { step, source },
         }
     }
 }
@@ -60,93 +81,150 @@ pub struct TransactionalProducer {
 }
 
 impl TransactionalProducer {
-    /// Registers `transactional_id`, which ends an older producer of that id.
+    /// Registers `transactional_id`. That fences an older producer of the id and ends what it left open: once this returns,
+    /// everything that was ever published under the id is either committed or aborted.
+    ///
+    /// # Errors
+    /// The id cannot be registered now; it may be tried again.
     pub async fn new(settings: &KafkaSettings, client_id: &str, transactional_id: &str) -> Result<Self, OpenError> {
         let deliveries = Deliveries::default();
         let mut config = settings.producer(client_id);
-        config.set("transactional.id", transactional_id);
+        config
+            .set("transactional.id", transactional_id)
+            .set("transaction.timeout.ms", OPEN.as_millis().to_string())
+            .set("message.timeout.ms", ACKNOWLEDGED.as_millis().to_string());
         let client: ThreadedProducer<Deliveries> =
             config.create_with_context(deliveries.clone()).map_err(ClientError::Config)?;
         let client = Arc::new(client);
         let registering = Arc::clone(&client);
-        blocking("registering the transactional id", move || registering.init_transactions(STEP)).await?;
+        blocking("registering the transactional id", move || registering.init_transactions(REGISTERED)).await?;
         Ok(Self { client, deliveries })
     }
 
     /// Sends all records in one transaction and returns where each was stored, in order.
+    ///
+    /// # Errors
+    /// See [`TransactionError`]. After [`TransactionError::Fenced`] and [`TransactionError::Unknown`] this producer is at its
+    /// end, and only a new one of the same id can learn what became of the transaction.
     pub async fn publish(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, TransactionError> {
         match self.attempt(records).await {
             // Where the broker has refused a record, the client goes on with a gap in its sequence numbers: its next transaction
             // to that partition fails, and only that one's abort mends the gap.
-            Err(Failure { error: TransactionError::Send(SendError::Transient(_)), aborted: true }) => {
-                self.attempt(records).await.map_err(|failure| failure.error)
-            }
-            attempted => attempted.map_err(|failure| failure.error),
+            Err(TransactionError::Aborted(SendError::Transient(_))) => self.attempt(records).await,
+            attempted => attempted,
         }
     }
 
-    async fn attempt(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, Failure> {
-        self.client
-            .begin_transaction()
-            .map_err(|source| Failure { error: TransactionError::at("begin")(source), aborted: false })?;
-        let sent = match self.send_all(records).await {
+    /// Ends what an earlier transaction of this id left open on the partitions that `records` go to, although the coordinator
+    /// counts it as ended: a broker that crashes between the decision and its markers can skip a marker for good, because it
+    /// takes the partition for deleted while that has no leader (Kafka 4.3, "Couldn't find leader endpoint for partitions"). A
+    /// marker of the same producer ends it, so the records are written and aborted; nobody sees them.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub async fn end_hanging(&self, records: &[NewRecord]) -> Result<(), TransactionError> {
+        self.client.begin_transaction().map_err(TransactionError::at("its begin"))?;
+        let sent = self.send_all(records).await;
+        self.abort().await?;
+        sent.map(drop).map_err(|failures| cause_of(&failures))
+    }
+
+    async fn attempt(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, TransactionError> {
+        self.client.begin_transaction().map_err(TransactionError::at("its begin"))?;
+        match self.send_all(records).await {
             Ok(delivered) => {
-                let client = Arc::clone(&self.client);
-                blocking("commit", move || client.commit_transaction(STEP)).await.map(|()| delivered)
+                self.commit().await?;
+                Ok(delivered)
             }
-            Err(code) => Err(SendError::of(code).into()),
-        };
-        match sent {
-            Ok(delivered) => Ok(delivered),
-            Err(error) => Err(self.abort(error).await),
+            Err(failures) => {
+                // A fenced producer's sends fail as purged, and only the abort says why.
+                self.abort().await?;
+                Err(cause_of(&failures))
+            }
         }
     }
 
-    async fn send_all(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, RDKafkaErrorCode> {
+    async fn send_all(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, Vec<(usize, RDKafkaErrorCode)>> {
         let mut awaited = Vec::with_capacity(records.len());
-        for record in records {
-            awaited.push(enqueue(&self.client, &self.deliveries, record)?);
+        let mut failures = Vec::new();
+        for (place, record) in records.iter().enumerate() {
+            match enqueue_when_room(&self.client, &self.deliveries, record).await {
+                Ok(one) => awaited.push(one),
+                Err(code) => failures.push((place, code)),
+            }
+        }
+        if !failures.is_empty() {
+            // The abort gives up the others.
+            return Err(failures);
         }
         let mut delivered = Vec::with_capacity(records.len());
-        let mut cause = None;
-        for one in awaited {
+        for (place, one) in awaited.into_iter().enumerate() {
             match one.await {
                 Ok(stored) => delivered.push(stored),
-                Err(code) => cause = Some(cause.map_or(code, |known| likelier(known, code))),
+                Err(code) => failures.push((place, code)),
             }
         }
-        cause.map_or(Ok(delivered), Err)
+        if failures.is_empty() { Ok(delivered) } else { Err(failures) }
     }
 
-    /// Aborts because of `error`. A fenced producer's sends fail as purged, and only the abort says why.
-    async fn abort(&self, error: TransactionError) -> Failure {
+    /// Commits, and asks again while the client says that this is of use: the commit goes on in the background meanwhile.
+    /// Once a commit was asked for, its failure says nothing about the outcome.
+    async fn commit(&self) -> Result<(), TransactionError> {
         let client = Arc::clone(&self.client);
-        match blocking("abort", move || client.abort_transaction(STEP)).await {
-            Ok(()) => Failure { error, aborted: true },
-            Err(TransactionError::Fenced) => Failure { error: TransactionError::Fenced, aborted: false },
-            Err(failure) => {
-                // The broker aborts it by itself after its time-out, or the fencing producer already has.
-                tracing::warn!(error = %failure, "transaction could not be aborted");
-                Failure { error, aborted: false }
+        let committed = blocking("its commit", move || {
+            // Longer is of no use: the coordinator ends the transaction by itself.
+            let deadline = Instant::now() + OPEN;
+            loop {
+                match client.commit_transaction(STEP) {
+                    Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => {
+                        client.poll(Duration::from_millis(100));
+                    }
+                    ended => return ended,
+                }
             }
+        });
+        let Err(error) = committed.await else { return Ok(()) };
+        if let TransactionError::Unknown { .. } = error {
+            // Where nothing was committed, readers need not wait for the coordinator's patience to end.
+            if let Err(error) = self.abort().await {
+                tracing::debug!(%error, "transaction with an unknown outcome could not be aborted");
+            }
+        }
+        Err(error)
+    }
+
+    async fn abort(&self) -> Result<(), TransactionError> {
+        let client = Arc::clone(&self.client);
+        blocking("its abort", move || client.abort_transaction(STEP)).await
+    }
+}
+
+impl Drop for TransactionalProducer {
+    /// The client's end waits for its threads, so it happens off the runtime where there is one.
+    fn drop(&mut self) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let client = Arc::clone(&self.client);
+            runtime.spawn_blocking(move || drop(client));
         }
     }
 }
 
-/// A transaction did not happen; `aborted` when that is certain.
-struct Failure {
-    error: TransactionError,
-    aborted: bool,
-}
-
-/// The error that caused the other one: a refused record fails its transaction, and with it every record of it as purged.
-fn likelier(one: RDKafkaErrorCode, other: RDKafkaErrorCode) -> RDKafkaErrorCode {
-    let rank = |code| match (code, class_of_code(code)) {
-        (RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight, _) => 0,
-        (_, Class::Rejected) => 2,
-        (_, Class::Retry | Class::Rejoin | Class::Misconfigured | Class::Fatal) => 1,
-    };
-    if rank(other) > rank(one) { other } else { one }
+/// Why an aborted transaction failed: some records are refused for good, or the cluster did not go along. A refused record
+/// fails its transaction, and with it every other record of it as purged.
+fn cause_of(failures: &[(usize, RDKafkaErrorCode)]) -> TransactionError {
+    let refused: Vec<_> = failures
+        .iter()
+        .map(|(place, code)| (*place, SendError::of(*code)))
+        .filter(|(_, error)| matches!(error, SendError::TooLarge | SendError::Rejected(_)))
+        .collect();
+    if !refused.is_empty() {
+        return TransactionError::Refused(refused);
+    }
+    let purged =
+        |code: RDKafkaErrorCode| matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight);
+    let codes = || failures.iter().map(|(_, code)| *code);
+    let cause = codes().find(|code| !purged(*code)).or_else(|| codes().next());
+    TransactionError::Aborted(SendError::of(cause.unwrap_or(RDKafkaErrorCode::Fail)))
 }
 
 /// A transactional producer could not be opened.
@@ -158,6 +236,32 @@ pub enum OpenError {
     /// The id could not be registered.
     #[error(transparent)]
     Register(#[from] TransactionError),
+}
+
+impl OpenError {
+    /// What a person can do about it; where it passes by itself, that too.
+    pub fn remedy(&self) -> &'static str {
+        let code = match self {
+            Self::Register(TransactionError::Unknown { source, .. }) => source.rdkafka_error_code(),
+            Self::Register(
+                TransactionError::Refused(_)
+                | TransactionError::Aborted(_)
+                | TransactionError::Fenced
+                | TransactionError::Task(_),
+            )
+            | Self::Client(_) => None,
+        };
+        match code.map(class_of_code) {
+            Some(Class::Misconfigured | Class::Fatal | Class::Rejected) => {
+                "allow this user to write with its transactional id, and transactions of 30 s (the brokers' \
+                 transaction.max.timeout.ms); it goes on by itself"
+            }
+            Some(Class::Retry | Class::Rejoin) | None => {
+                "bring Kafka back; a broker that never took a transaction needs a transaction.state.log.replication.factor of \
+                 at most the number of brokers; it goes on by itself"
+            }
+        }
+    }
 }
 
 async fn blocking(
@@ -174,14 +278,26 @@ mod tests {
     #[test]
     fn the_cause_of_a_failed_transaction_is_not_a_record_that_was_purged_with_it() {
         use RDKafkaErrorCode as C;
-        for (cause, consequence) in [
-            (C::MessageSizeTooLarge, C::PurgeQueue),
-            (C::InvalidRecord, C::PurgeInflight),
-            (C::MessageTimedOut, C::PurgeQueue),
-            (C::MessageSizeTooLarge, C::MessageTimedOut),
-        ] {
-            assert_eq!(likelier(cause, consequence), cause);
-            assert_eq!(likelier(consequence, cause), cause);
+        let TransactionError::Refused(refused) =
+            cause_of(&[(0, C::PurgeQueue), (1, C::MessageSizeTooLarge), (2, C::PurgeInflight), (3, C::InvalidRecord)])
+        else {
+            panic!("refused")
+        };
+        assert_eq!(refused.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1, 3]);
+        for (cause, consequence) in [(C::MessageTimedOut, C::PurgeQueue), (C::NotEnoughReplicas, C::PurgeInflight)] {
+            for failures in [[(0, cause), (1, consequence)], [(0, consequence), (1, cause)]] {
+                assert!(
+                    matches!(cause_of(&failures), TransactionError::Aborted(error) if error == SendError::of(cause))
+                );
+            }
         }
+        assert!(matches!(cause_of(&[(0, C::PurgeQueue)]), TransactionError::Aborted(SendError::Transient(_))));
+    }
+
+    #[test]
+    fn a_refusal_is_told_apart_from_an_outage_even_where_both_happened() {
+        use RDKafkaErrorCode as C;
+        let cause = cause_of(&[(0, C::MessageTimedOut), (7, C::MessageSizeTooLarge)]);
+        assert!(matches!(cause, TransactionError::Refused(refused) if refused == [(7, SendError::TooLarge)]));
     }
 }

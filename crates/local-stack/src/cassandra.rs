@@ -152,7 +152,8 @@ pub(crate) fn prepare(
         dir,
         log: options.data_dir.join("logs/cassandra.log"),
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        internal_port: storage_port,
+        proxied: None,
+        internal_ports: vec![storage_port],
         answers: probe::cassandra_answers,
         ready_within: options.ready_within,
     })

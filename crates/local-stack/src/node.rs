@@ -31,8 +31,10 @@ pub(crate) struct Launch {
     pub(crate) log: PathBuf,
     /// Where it serves.
     pub(crate) address: SocketAddr,
-    /// Where it listens for itself.
-    pub(crate) internal_port: u16,
+    /// Where it listens for clients that come through a proxy.
+    pub(crate) proxied: Option<SocketAddr>,
+    /// Its further ports, that one included.
+    pub(crate) internal_ports: Vec<u16>,
     /// Asks it a real request.
     pub(crate) answers: fn(SocketAddr) -> io::Result<bool>,
     pub(crate) ready_within: Duration,
@@ -66,6 +68,13 @@ impl Node {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.launch.address
+    }
+
+    /// Where a proxy reaches the server, for clients that are to come through the proxy; `None` unless the options name the
+    /// proxy's port (`StackOptions::kafka_proxied`). A node that tells clients no addresses is proxied at its own.
+    #[must_use]
+    pub fn proxied_upstream(&self) -> Option<SocketAddr> {
+        self.launch.proxied
     }
 
     /// The server's log.
@@ -105,7 +114,7 @@ impl Node {
             return Ok(());
         }
         let launch = &self.launch;
-        for taken in [launch.address.port(), launch.internal_port] {
+        for taken in launch.internal_ports.iter().copied().chain([launch.address.port()]) {
             if !port::is_free(taken).map_err(self.process_error())? {
                 return Err(self.port_in_use(taken).into());
             }
@@ -177,6 +186,20 @@ impl Node {
     /// [`StackError::NotRunning`], or [`StackError::Process`] when the system refuses.
     pub fn resume(&self) -> Result<(), StackError> {
         self.signal(libc::SIGCONT)
+    }
+
+    /// Makes every write to a file fail (`RLIMIT_FSIZE` of zero, prlimit(2)), as on a full disk, or lets them succeed again.
+    /// That holds for the server's log too: what it writes meanwhile is lost. A server that is started again has room. Kafka
+    /// ends at the first append that fails, because its only log directory has failed, as it does when the disk is full.
+    ///
+    /// # Errors
+    /// [`StackError::NotRunning`], or [`StackError::Process`] when the system refuses.
+    #[cfg(target_os = "linux")]
+    pub fn fill_disk(&self, full: bool) -> Result<(), StackError> {
+        let slot = self.lock();
+        let process = slot.as_ref().ok_or(StackError::NotRunning { what: self.launch.what })?;
+        let limited = process.limit_file_size(full.then_some(0)).map_err(self.process_error())?;
+        if limited { Ok(()) } else { Err(StackError::NotRunning { what: self.launch.what }) }
     }
 
     fn signal(&self, signal: i32) -> Result<(), StackError> {

@@ -20,6 +20,10 @@ pub enum Profile {
 pub struct StackOptions {
     /// Port of Kafka on 127.0.0.1; `None` takes a free one.
     pub kafka_port: Option<u16>,
+    /// Port of a proxy on 127.0.0.1 in front of Kafka. Clients go where the broker tells them, so a broker that is to be
+    /// reached through a proxy has a second listener ([`Node::proxied_upstream`](crate::Node::proxied_upstream)) that tells
+    /// this port; those that come to its own address stay there.
+    pub kafka_proxied: Option<u16>,
     /// Port of Cassandra on 127.0.0.1; `None` takes a free one.
     pub cassandra_port: Option<u16>,
     /// Where data, configuration and logs go; what is there from an earlier stack is taken up again.
@@ -50,6 +54,7 @@ impl StackOptions {
         };
         Self {
             kafka_port: None,
+            kafka_proxied: None,
             cassandra_port: None,
             data_dir: data_dir.into(),
             profile,
@@ -57,6 +62,44 @@ impl StackOptions {
             cassandra_heap_mib,
             kafka_properties: Vec::new(),
             cassandra_yaml: Vec::new(),
+            ready_within: Duration::from_secs(180),
+        }
+    }
+
+    /// With a Cassandra that keeps every acknowledged row when it is killed. A stock one replays its commit log only up to the
+    /// last marker, which is written every 100 ms (CASSANDRA-13987), so a single node forgets what came after.
+    #[must_use]
+    pub fn with_rows_kept_at_a_kill(mut self) -> Self {
+        for (name, value) in
+            [("commitlog_sync", "group"), ("commitlog_sync_period", "0ms"), ("commitlog_sync_group_window", "2ms")]
+        {
+            self.cassandra_yaml.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+}
+
+/// How a cluster of Kafka brokers is to run; start from [`ClusterOptions::new`] and change fields.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// Where data, configuration and logs go; what is there from an earlier cluster is taken up again.
+    pub data_dir: PathBuf,
+    /// Heap of each broker in MiB.
+    pub heap_mib: u32,
+    /// Broker properties beyond ours, which they override.
+    pub properties: Vec<(String, String)>,
+    /// How long the brokers may take until they answer.
+    pub ready_within: Duration,
+}
+
+impl ClusterOptions {
+    /// Small brokers, nothing extra.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            heap_mib: 192,
+            properties: Vec::new(),
             ready_within: Duration::from_secs(180),
         }
     }

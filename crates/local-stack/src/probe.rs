@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::metadata::{self, Metadata};
+
 const CONNECT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -15,21 +17,15 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// True when the broker's Metadata answer lists at least one broker: it is registered and not fenced.
-///
-/// Request and answer of API key 3, version 1, at kafka.apache.org/protocol.
+/// True when the broker lists itself: it is registered and not fenced.
 pub(crate) fn kafka_answers(address: SocketAddr) -> io::Result<bool> {
-    const CORRELATION: [u8; 4] = [0, 0, 0, 7];
-    let mut stream = connect(address)?;
-    // size, API key 3, version 1, correlation id, null client id, no topics
-    let mut request = vec![0, 0, 0, 14, 0, 3, 0, 1];
-    request.extend(CORRELATION);
-    request.extend([0xff, 0xff, 0, 0, 0, 0]);
-    stream.write_all(&request)?;
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer)?;
-    let [_, _, _, _, c0, c1, c2, c3, brokers @ ..] = answer;
-    Ok([c0, c1, c2, c3] == CORRELATION && i32::from_be_bytes(brokers) >= 1)
+    let metadata = kafka_metadata(address, None)?;
+    Ok(metadata.brokers.iter().any(|broker| broker.port == i32::from(address.port())))
+}
+
+/// What the broker knows of its cluster and of a topic.
+pub(crate) fn kafka_metadata(address: SocketAddr, topic: Option<&str>) -> io::Result<Metadata> {
+    metadata::ask(&mut connect(address)?, topic)
 }
 
 /// True when the node answers a query on `system.local` with rows.
@@ -83,33 +79,35 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, TcpListener};
 
-    /// A server that gives `answer` to whatever comes first and then hangs up.
-    fn server(answer: &'static [u8]) -> SocketAddr {
+    /// A server that gives what `answer` makes of its port to whatever comes first, and then hangs up.
+    fn server(answer: impl FnOnce(u16) -> Vec<u8> + Send + 'static) -> SocketAddr {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 256];
             let _ = stream.read(&mut request).unwrap();
-            stream.write_all(answer).unwrap();
+            stream.write_all(&answer(address.port())).unwrap();
         });
         address
     }
 
     #[test]
-    fn a_broker_that_lists_nobody_is_not_ready() {
-        assert!(!kafka_answers(server(&[0, 0, 0, 8, 0, 0, 0, 7, 0, 0, 0, 0])).unwrap());
-        assert!(kafka_answers(server(&[0, 0, 0, 8, 0, 0, 0, 7, 0, 0, 0, 1])).unwrap());
+    fn a_broker_is_ready_when_it_lists_itself_and_not_when_it_lists_others() {
+        assert!(!kafka_answers(server(|_| metadata::tests::answer(&[]))).unwrap());
+        assert!(!kafka_answers(server(|own| metadata::tests::answer(&[(2, i32::from(own) + 1)]))).unwrap());
+        let all = |own| metadata::tests::answer(&[(2, i32::from(own) + 1), (1, i32::from(own))]);
+        assert!(kafka_answers(server(all)).unwrap());
     }
 
     #[test]
     fn a_node_that_answers_an_error_is_not_ready() {
-        assert!(!cassandra_answers(server(&[0x84, 0, 0, 0, 0, 0, 0, 0, 0])).unwrap());
+        assert!(!cassandra_answers(server(|_| vec![0x84, 0, 0, 0, 0, 0, 0, 0, 0])).unwrap());
     }
 
     #[test]
     fn a_server_that_hangs_up_is_an_error() {
-        assert!(kafka_answers(server(&[])).is_err());
-        assert!(cassandra_answers(server(&[])).is_err());
+        assert!(kafka_answers(server(|_| Vec::new())).is_err());
+        assert!(cassandra_answers(server(|_| Vec::new())).is_err());
     }
 }

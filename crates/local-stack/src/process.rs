@@ -106,6 +106,30 @@ impl Process {
         if unsafe { libc::kill(self.pid, signal) } == 0 { Ok(true) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// Bounds the size of files that the child may write, in bytes; `None` takes the bound away (up to its hard limit). A
+    /// write beyond it fails with `EFBIG`, or ends a child that does not expect `SIGXFSZ`. False when the child has ended.
+    ///
+    /// # Errors
+    /// What the operating system says when it refuses.
+    #[cfg(target_os = "linux")]
+    pub fn limit_file_size(&self, bytes: Option<u64>) -> io::Result<bool> {
+        let state = self.shared.lock();
+        if matches!(*state, State::Ended(_)) {
+            return Ok(false);
+        }
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: both structs live over the call; the child is not reaped while the lock is held, so the number is its own.
+        let outcome = unsafe {
+            if libc::prlimit(self.pid, libc::RLIMIT_FSIZE, std::ptr::null(), &raw mut limit) == 0 {
+                limit.rlim_cur = bytes.map_or(limit.rlim_max, |bytes| bytes.min(limit.rlim_max));
+                libc::prlimit(self.pid, libc::RLIMIT_FSIZE, &raw const limit, std::ptr::null_mut())
+            } else {
+                -1
+            }
+        };
+        if outcome == 0 { Ok(true) } else { Err(io::Error::last_os_error()) }
+    }
+
     /// Asks the child to end (`SIGTERM`), and kills it when it has not after `grace`. True if it ended by itself.
     ///
     /// # Errors
@@ -246,6 +270,37 @@ mod tests {
         assert!(std::fs::exists(&entry).unwrap());
         drop(process);
         assert!(!std::fs::exists(&entry).unwrap());
+    }
+
+    #[test]
+    fn a_stopped_child_that_is_dropped_is_gone() {
+        let process = sleeper();
+        let entry = format!("/proc/{}", process.pid());
+        assert!(process.signal(libc::SIGSTOP).unwrap());
+        drop(process);
+        assert!(!std::fs::exists(&entry).unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_whose_files_are_bounded_cannot_write_until_the_bound_is_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.current_dir(dir.path()).stdout(Stdio::piped());
+        // A shell that ignores the signal that comes with the error, as a Java does.
+        command.args([
+            "-c",
+            "trap '' XFSZ; while :; do echo word 2>/dev/null >>file && echo yes || echo no; sleep 0.02; done",
+        ]);
+        let mut process = Process::spawn(command).unwrap();
+        let mut answers = io::BufRead::lines(io::BufReader::new(process.take_stdout().unwrap()));
+        let mut wait_for =
+            |expected: &str| answers.find(|answer| answer.as_ref().unwrap() == expected).unwrap().unwrap();
+        wait_for("yes");
+        assert!(process.limit_file_size(Some(0)).unwrap());
+        wait_for("no");
+        assert!(process.limit_file_size(None).unwrap());
+        wait_for("yes");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Kafka and Cassandra together.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::artifacts::Artifacts;
 use crate::cassandra;
+use crate::data_dir;
 use crate::failure::StackError;
 use crate::kafka;
 use crate::node::{Launch, Misfire, Node};
@@ -14,7 +14,7 @@ use crate::options::StackOptions;
 use crate::port;
 
 /// How often a start is tried again when another process was quicker to take a port that we had found free.
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 
 /// A running Kafka and a running Cassandra. Dropping it kills both; [`Stack::stop`] ends them in order.
 #[derive(Debug)]
@@ -36,9 +36,9 @@ impl Stack {
         let options = StackOptions { data_dir, ..options.clone() };
         let logs = options.data_dir.join("logs");
         std::fs::create_dir_all(&logs).map_err(StackError::file(&logs))?;
-        let lock = lock(&options.data_dir)?;
+        let lock = data_dir::lock(&options.data_dir)?;
         for name in ["kafka.log", "cassandra.log"] {
-            keep_previous(&logs.join(name))?;
+            data_dir::keep_previous(&logs.join(name))?;
         }
         let abandoned = AtomicBool::new(false);
         let (kafka, cassandra) = std::thread::scope(|scope| {
@@ -69,7 +69,7 @@ impl Stack {
     /// # Errors
     /// [`StackError::File`] when the directory cannot be looked at.
     pub fn holder(data_dir: &Path) -> Result<Option<u32>, StackError> {
-        holder(data_dir)
+        data_dir::holder(data_dir)
     }
 
     /// The Kafka broker.
@@ -129,9 +129,10 @@ fn start_node(
     for _ in 0..ATTEMPTS {
         let port = match fixed_port {
             Some(port) => port,
-            None => port::free(&[]).map_err(process_error)?,
+            None => port::free(options.kafka_proxied.as_slice()).map_err(process_error)?,
         };
-        let taken: Vec<u16> = [Some(port), options.kafka_port, options.cassandra_port].into_iter().flatten().collect();
+        let named = [options.kafka_port, options.cassandra_port, options.kafka_proxied];
+        let taken: Vec<u16> = named.into_iter().flatten().chain([port]).collect();
         let internal = port::free(&taken).map_err(process_error)?;
         let node = Node::new(prepare(options, artifacts, port, internal)?);
         match node.start_unless(abandoned) {
@@ -144,56 +145,4 @@ fn start_node(
         }
     }
     Err(StackError::PortInUse { what, port: lost, holder: port::holder(lost) })
-}
-
-/// Taken by the process whose stack works on the directory; it holds that process's number. The system lets go of it
-/// when the process ends, however it ends.
-fn lock_file(data_dir: &Path) -> PathBuf {
-    data_dir.join("lock")
-}
-
-fn lock(data_dir: &Path) -> Result<File, StackError> {
-    let path = lock_file(data_dir);
-    let mut file =
-        File::options().create(true).write(true).truncate(false).open(&path).map_err(StackError::file(&path))?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0).map_err(StackError::file(&path))?;
-            file.write_all(std::process::id().to_string().as_bytes()).map_err(StackError::file(&path))?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let process = holder(data_dir)?.unwrap_or_default();
-            Err(StackError::DataInUse { dir: data_dir.to_owned(), process })
-        }
-        Err(TryLockError::Error(source)) => Err(StackError::File { path, source }),
-    }
-}
-
-fn holder(data_dir: &Path) -> Result<Option<u32>, StackError> {
-    let path = lock_file(data_dir);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(StackError::File { path, source }),
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(None),
-        Err(TryLockError::WouldBlock) => {
-            let mut process = String::new();
-            file.read_to_string(&mut process).map_err(StackError::file(&path))?;
-            Ok(Some(process.trim().parse().unwrap_or_default()))
-        }
-        Err(TryLockError::Error(source)) => Err(StackError::File { path, source }),
-    }
-}
-
-/// The log of the run before, which may be the one that explains why there is a new run, is kept as `<name>.1`.
-fn keep_previous(log: &Path) -> Result<(), StackError> {
-    let mut previous = log.as_os_str().to_owned();
-    previous.push(".1");
-    match std::fs::rename(log, previous) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StackError::file(log)(error)),
-        _ => Ok(()),
-    }
 }

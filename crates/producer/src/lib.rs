@@ -1,24 +1,29 @@
-//! `producer`: schedule -> rate limit -> fetch -> check the answer -> map, sanitize, check -> publish confirmed -> advance.
+//! `producer`: schedule -> rate limit -> fetch -> check the answer -> map, sanitize, check -> publish -> advance.
 //!
-//! The place in the API moves on only after every record of a page is acknowledged; until then the page can be fetched again.
-//! An outage of the API or of Kafka makes no dead letters and loses nothing (I4).
+//! A page and the place behind it become visible together, in one transaction: whoever goes on after a crash neither leaves a
+//! page out nor publishes one twice. An outage of the API or of Kafka makes no dead letters and loses nothing (I4).
 
 mod answer;
+mod attendance;
+pub mod bookmark;
 mod bounds;
 mod check;
+mod confirmed;
 mod cursor;
 mod fetch;
 mod metrics;
 mod publish;
 mod rate_limit;
 mod request;
-mod retry_after;
+pub mod retry_after;
 mod run;
 mod schedule;
 #[cfg(test)]
 mod scripted_api;
 mod settings;
+mod shelf;
 mod shipment;
+mod transacted;
 
 use service::Exit;
 use service::process::{Checks, Context, NoArguments, Service};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use kafka::{Admin, ClientError, Producer, SendError};
+use chrono::Utc;
+use kafka::{Admin, ClientError};
 use schema::dead_letter::App;
 use schema::version::VersionClock;
 use service::Exit;
@@ -11,11 +12,12 @@ use service::version::VERSION;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::attendance::Attendance;
 use crate::bounds::Bounds;
-use crate::cursor::{Cursor, random_seed};
+use crate::cursor::Cursor;
 use crate::fetch::Fetcher;
 use crate::metrics::ProducerMetrics;
-use crate::publish::Publisher;
+use crate::publish::{PublishError, Publisher};
 use crate::request::ApiError;
 use crate::schedule::{Mode, Moment, Schedule, Start};
 use crate::settings::ProducerSettings;
@@ -33,9 +35,9 @@ pub enum RunError {
     /// The HTTP client could not be built.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The Kafka client is at its end.
+    /// Nothing more can be published by this process.
     #[error(transparent)]
-    Send(#[from] SendError),
+    Publish(#[from] PublishError),
 }
 
 /// Runs the producer until its mode has no further run or `context.shutdown` is requested.
@@ -46,29 +48,31 @@ pub async fn run(settings: ProducerSettings, context: Context) -> Result<Exit, R
     let metrics = ProducerMetrics::new(&context.metrics);
     let kafka = &settings.kafka;
     let admin = Admin::new(kafka, "producer")?;
-    for topic in [&kafka.topics.user_data, &kafka.topics.dlq] {
+    for topic in settings.topics() {
         let there = context.health.while_waiting(admin.wait_for(topic, &settings.retry, &context.health));
         if context.shutdown.cuts(there).await.is_none() {
             return Ok(exit(&settings.mode, 0));
         }
     }
     drop(admin);
-    let seed = settings.api.seed.clone().unwrap_or_else(random_seed);
+    let Context { shutdown, health, .. } = context.clone();
+    let attendance = Attendance::new(settings.retry, shutdown, health, metrics.clone());
+    let Some(opened) = context.shutdown.cuts(Publisher::open(&settings, attendance)).await else {
+        return Ok(exit(&settings.mode, 0));
+    };
+    let (publisher, cursor, clock) = opened?;
+    let place = cursor.place();
+    tracing::info!(name = settings.name, seed = &*place.seed, page = place.page, "producer goes on");
     let mut line = Line {
         fetcher: Fetcher::new(&settings, context.health.clone(), metrics.clone())?,
-        publisher: Publisher::new(
-            Producer::new(kafka, "producer")?,
-            settings.retry,
-            context.health.clone(),
-            metrics.clone(),
-        ),
+        publisher,
         destination: Destination {
             topic: kafka.topics.user_data.as_str().into(),
             dlq_topic: kafka.topics.dlq.as_str().into(),
             app: App { name: "producer", version: VERSION },
         },
-        cursor: Cursor::new(&seed),
-        clock: VersionClock::new(),
+        cursor,
+        clock,
         metrics,
     };
     let mut schedule = Schedule::new(settings.mode.clone());
@@ -114,7 +118,7 @@ struct Line {
 
 impl Line {
     /// One run; how many pages it brought home.
-    async fn run(&mut self, settings: &ProducerSettings, context: &Context) -> Result<u64, SendError> {
+    async fn run(&mut self, settings: &ProducerSettings, context: &Context) -> Result<u64, PublishError> {
         let run_id = Uuid::now_v7();
         let bounds = Bounds::new(context.shutdown.clone(), settings.duration, context.health.clone());
         let batches = settings.batches.map_or(u64::MAX, |batches| u64::from(batches.get()));
@@ -124,8 +128,17 @@ impl Line {
             let Some(page) = self.fetcher.page(self.cursor.place(), &bounds).await else { break };
             let place = self.cursor.place();
             let users = page.users.len();
+            if let Some(ahead) = self.clock.stepped_back(Utc::now()) {
+                tracing::warn!(
+                    ahead_seconds = ahead.num_seconds(),
+                    "the clock was stepped back: rows written before keep their newer versions until it has caught up"
+                );
+            }
             let shipment = Shipment::new(page, place, run_id, &mut self.clock, self.destination.clone());
-            let Tally { published, dead_lettered } = self.publisher.publish(shipment).await?;
+            let next = self.cursor.following();
+            let bookmark = self.cursor.bookmark(&next, self.clock.last(), self.publisher.owner());
+            let Some(tally) = self.publisher.publish(shipment, &bookmark).await? else { break };
+            let Tally { published, dead_lettered } = tally;
             tracing::info!(
                 %run_id,
                 seed = &*place.seed,
@@ -137,7 +150,7 @@ impl Line {
                 "page finished"
             );
             self.metrics.page_done();
-            self.cursor.advance();
+            self.cursor.advance(next);
             pages += 1;
         }
         tracing::debug!(%run_id, pages, "run ended");

@@ -28,6 +28,10 @@ pub struct ProducerSettings {
     pub kafka: KafkaSettings,
     /// Where users come from.
     pub api: ApiSettings,
+    /// Under which the place in the API is kept.
+    pub name: String,
+    /// Whether a page and the place behind it become visible together.
+    pub transactions: bool,
     /// Waits for a dependency that is away.
     pub retry: RetrySettings,
     /// When runs start.
@@ -72,11 +76,25 @@ impl ProducerSettings {
         Self {
             kafka: KafkaSettings::read(reader),
             api: ApiSettings::read(reader),
+            name: reader.text("PRODUCER_NAME"),
+            transactions: reader
+                .parse("PRODUCER_TRANSACTIONS", "on or off", |text| match text.to_lowercase().as_str() {
+                    "on" => Some(true),
+                    "off" => Some(false),
+                    _ => None,
+                })
+                .unwrap_or(true),
             retry: RetrySettings::read(reader),
             mode: mode(reader),
             batches: NonZeroU32::new(reader.number("PRODUCER_BATCHES", 0..=u32::MAX)),
             duration,
         }
+    }
+
+    /// The topics that are needed, in the order in which their absence is told.
+    pub fn topics(&self) -> [&str; 3] {
+        let topics = &self.kafka.topics;
+        [&topics.user_data, &topics.dlq, &topics.cursor]
     }
 
     /// Delays between the retries of one fetch.
@@ -171,6 +189,7 @@ mod tests {
         assert_eq!(settings.mode, Mode::Interval(Duration::from_secs(10)));
         assert_eq!((settings.batches, settings.duration), (NonZeroU32::new(1), None));
         assert_eq!((settings.api.seed, settings.api.nationalities), (None, None));
+        assert_eq!((settings.name.as_str(), settings.transactions), ("producer", true));
     }
 
     #[test]
@@ -206,12 +225,20 @@ mod tests {
             ("PRODUCER_CRON", "0 0 31 2 *"),
             ("PRODUCER_CRON_TIMEZONE", "Berlin"),
             ("PRODUCER_INTERVAL_SECONDS", "0"),
+            ("PRODUCER_TRANSACTIONS", "perhaps"),
         ]);
         let mut wrong = wrong.expect_err("problems");
         wrong.sort();
         assert_eq!(
             wrong,
-            ["API_BASE_URL", "PRODUCER_CRON", "PRODUCER_CRON_TIMEZONE", "PRODUCER_INTERVAL_SECONDS", "PRODUCER_MODE"]
+            [
+                "API_BASE_URL",
+                "PRODUCER_CRON",
+                "PRODUCER_CRON_TIMEZONE",
+                "PRODUCER_INTERVAL_SECONDS",
+                "PRODUCER_MODE",
+                "PRODUCER_TRANSACTIONS",
+            ]
         );
         for url in ["https://me:pw@host/", "https://host/?a=b", "https://host/#a", "host:80", "nonsense"] {
             assert!(read(&[("API_BASE_URL", url)]).is_err(), "{url}");

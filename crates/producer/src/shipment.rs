@@ -123,6 +123,11 @@ impl Shipment {
         }
     }
 
+    /// Takes back what was sent in vain through no fault of its own.
+    pub fn put_back(&mut self, parcel: Parcel) {
+        self.open.push(parcel);
+    }
+
     /// How many users are not acknowledged.
     pub fn open(&self) -> usize {
         self.open.len()

@@ -111,7 +111,7 @@ impl DeadLetter {
     /// The dead letter of a record that was consumed by `group`.
     pub fn of_record(record: &Record, fault: &Fault, group: &str, app: &App, now: DateTime<Utc>) -> Self {
         let replays = record.headers.text(headers::REPLAY_COUNT).and_then(|count| count.parse::<u32>().ok());
-        let first_failed_at = record.headers.text(headers::REPLAY_FIRST_FAILED_AT).and_then(instant);
+        let first_failed_at = record.headers.text(headers::REPLAY_FIRST_FAILED_AT).and_then(date::instant);
         let run_id = record.headers.text(headers::RUN_ID).map(|run_id| cut(run_id, LONGEST_LABEL));
         let source = Source {
             topic: record.topic.to_string(),
@@ -286,12 +286,8 @@ fn number<T: std::str::FromStr>(header: &'static str, digits: &str) -> Result<T,
     parsed(header, digits, "a number in range")
 }
 
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|date| date.to_utc())
-}
-
 fn timestamp(header: &'static str, text: &str) -> Result<DateTime<Utc>, ParseError> {
-    instant(text).ok_or(ParseError::Malformed { header, expected: "an RFC 3339 date" })
+    date::instant(text).ok_or(ParseError::Malformed { header, expected: "an RFC 3339 date" })
 }
 
 /// At most `longest` bytes, cut between two characters.

@@ -121,10 +121,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn space(&mut self) -> &'a str {
-        let after = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        let space = self.rest.strip_suffix(after).unwrap_or_default();
-        self.rest = after;
-        space
+        // Counted, not compared: what follows may be long, and there is space in many places.
+        let length = self.rest.len() - self.rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
+        self.take(length).unwrap_or_default()
     }
 
     fn keep_space(&mut self) {

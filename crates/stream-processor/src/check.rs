@@ -15,7 +15,9 @@ pub(crate) async fn run(settings: &ProcessorSettings, checks: &mut Checks) {
     }
     let table = async {
         let table = open_table(settings).await.map_err(|error| match error.class {
-            Class::Transient | Class::Misconfigured => format!("{error}; {}", remedy(error.class)),
+            Class::Transient | Class::Overload | Class::Suspect | Class::Misconfigured => {
+                format!("{error}; {}", remedy(error.class))
+            }
             Class::Rejected => error.to_string(),
         })?;
         Ok::<_, String>(table.name())

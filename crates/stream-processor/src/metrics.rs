@@ -66,9 +66,11 @@ pub struct Metrics {
     lag_records: Family<PartitionLabel, Gauge>,
     lag_seconds: Family<PartitionLabel, Gauge<f64, std::sync::atomic::AtomicU64>>,
     breaker: Family<StateLabel, Gauge>,
+    write_concurrency: Gauge,
+    flood_stopped: Gauge,
     commits: Family<OutcomeLabel, Counter>,
     rebalances: Family<KindLabel, Counter>,
-    repeated: Counter,
+    restarted: Counter,
     late: Counter,
 }
 
@@ -144,6 +146,16 @@ impl Metrics {
                 Family::default(),
                 State::ALL.map(|state| StateLabel { state: state.as_str() }),
             ),
+            write_concurrency: registry.register(
+                "processor_write_concurrency",
+                "Batches that may be in flight now: cut while Cassandra hurts, 0 while the breaker is open",
+                Gauge::default(),
+            ),
+            flood_stopped: registry.register(
+                "processor_flood_stopped",
+                "1 while so much poison came that the line stands, else 0",
+                Gauge::default(),
+            ),
             commits: registry.family(
                 "processor_commits",
                 "Offset commits",
@@ -156,9 +168,9 @@ impl Metrics {
                 Family::default(),
                 ["assigned", "revoked", "lost"].map(|kind| KindLabel { kind }),
             ),
-            repeated: registry.register(
-                "processor_repeated_records",
-                "Records delivered more than once within one assignment, left out the second time",
+            restarted: registry.register(
+                "processor_restarted_partitions",
+                "Times that a partition was read anew because its topic was made anew or its log went back",
                 Counter::default(),
             ),
             late: registry.register(
@@ -169,9 +181,9 @@ impl Metrics {
         }
     }
 
-    /// Rows acknowledged since the start.
-    pub(crate) fn written(&self) -> u64 {
-        self.written.get()
+    /// For the flood stop.
+    pub(crate) fn flood_stopped(&self) -> Gauge {
+        self.flood_stopped.clone()
     }
 
     pub(crate) fn wrote(&self, rows: usize, took: Duration) {
@@ -195,7 +207,8 @@ impl Metrics {
     }
 
     /// Refreshes what is read from the consumers.
-    pub(crate) fn refresh(&self, consumers: &[&Status], breakers: &[State], now: DateTime<Utc>) {
+    pub(crate) fn refresh(&self, consumers: &[&Status], breakers: &[State], concurrency: usize, now: DateTime<Utc>) {
+        self.write_concurrency.set(concurrency as i64);
         for state in State::ALL {
             let count = breakers.iter().filter(|breaker| **breaker == state).count();
             self.breaker.get_or_create(&StateLabel { state: state.as_str() }).set(count as i64);
@@ -208,7 +221,7 @@ impl Metrics {
         raise(&rebalances("assigned"), total(|status| status.counters.assigned()));
         raise(&rebalances("revoked"), total(|status| status.counters.revoked()));
         raise(&rebalances("lost"), total(|status| status.counters.lost()));
-        raise(&self.repeated, total(|status| status.counters.repeated()));
+        raise(&self.restarted, total(|status| status.counters.restarted()));
         raise(&self.late, total(|status| status.counters.late()));
         self.unaccounted.clear();
         self.lag_records.clear();

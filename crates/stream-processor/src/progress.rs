@@ -1,9 +1,10 @@
-//! `GET /v1/progress`: where every partition of this process stands.
+//! `GET /v1/progress`: where every partition of this process stands, and why it does where it does.
+//! `POST /v1/resume`: goes on after a poison flood.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use cassandra::CassandraError;
 use chrono::Utc;
@@ -11,12 +12,40 @@ use kafka::Status;
 use serde::Serialize;
 
 use crate::breaker::State;
+use crate::dead_letters::DLQ;
+use crate::floodgate::Floodgate;
 use crate::metrics::Metrics;
+
+/// How a shard's line stands.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// The breaker's state and why it is not closed.
+    pub(crate) breaker: (State, Option<CassandraError>),
+    /// Batches that may be in flight.
+    pub(crate) concurrency: usize,
+    /// Why some rows wait although others are written.
+    pub(crate) rows_held_up: Option<String>,
+    /// Why dead letters wait.
+    pub(crate) dead_letters: Option<String>,
+}
+
+impl Standing {
+    /// What everybody waits for.
+    fn stop(&self) -> Option<String> {
+        self.breaker.1.as_ref().map(|cause| format!("cassandra: {cause}"))
+    }
+
+    /// What some wait for, so that nothing settles behind them.
+    fn hold(&self) -> Option<String> {
+        let rows = self.rows_held_up.as_ref().map(|cause| format!("cassandra: {cause}"));
+        rows.or_else(|| self.dead_letters.as_ref().map(|cause| format!("{DLQ}: {cause}")))
+    }
+}
 
 #[derive(Default)]
 struct OfShard {
     status: Option<Arc<Status>>,
-    breaker: Option<(State, Option<CassandraError>)>,
+    standing: Standing,
 }
 
 /// What the shards show of themselves. Clones share one state.
@@ -24,12 +53,19 @@ struct OfShard {
 pub struct Progress {
     shards: Arc<Mutex<BTreeMap<usize, OfShard>>>,
     metrics: Metrics,
+    floodgate: Arc<Floodgate>,
 }
 
 #[derive(Serialize)]
 struct View {
     breaker: &'static str,
     partitions: Vec<PartitionView>,
+}
+
+#[derive(Serialize)]
+struct Resumed {
+    /// False when no flood had stopped the line.
+    resumed: bool,
 }
 
 #[derive(Serialize)]
@@ -46,8 +82,8 @@ struct PartitionView {
 
 impl Progress {
     /// Nothing to show yet.
-    pub fn new(metrics: Metrics) -> Self {
-        Self { shards: Arc::default(), metrics }
+    pub fn new(metrics: Metrics, floodgate: Arc<Floodgate>) -> Self {
+        Self { shards: Arc::default(), metrics, floodgate }
     }
 
     fn shards(&self) -> MutexGuard<'_, BTreeMap<usize, OfShard>> {
@@ -59,33 +95,36 @@ impl Progress {
         self.refresh();
     }
 
-    pub(crate) fn breaker(&self, shard: usize, state: State, cause: Option<CassandraError>) {
-        self.shards().entry(shard).or_default().breaker = Some((state, cause));
+    pub(crate) fn stands(&self, shard: usize, standing: Standing) {
+        self.shards().entry(shard).or_default().standing = standing;
         self.refresh();
     }
 
     fn refresh(&self) {
         let shards = self.shards();
         let statuses: Vec<&Status> = shards.values().filter_map(|shard| shard.status.as_deref()).collect();
-        let breakers: Vec<State> =
-            shards.values().map(|shard| shard.breaker.as_ref().map_or(State::Closed, |(state, _)| *state)).collect();
-        self.metrics.refresh(&statuses, &breakers, Utc::now());
+        let breakers: Vec<State> = shards.values().map(|shard| shard.standing.breaker.0).collect();
+        let concurrency = shards.values().map(|shard| shard.standing.concurrency).sum();
+        self.metrics.refresh(&statuses, &breakers, concurrency, Utc::now());
     }
 
     fn view(&self) -> View {
         let shards = self.shards();
+        let flood = self.floodgate.cause().map(|cause| format!("poison flood: {cause}"));
         let mut partitions = Vec::new();
         let mut worst = State::Closed;
         for shard in shards.values() {
-            let (state, cause) = shard.breaker.clone().unwrap_or((State::Closed, None));
+            let (state, _) = shard.standing.breaker;
             if state != State::Closed {
                 worst = state;
             }
-            let cause = cause.map(|cause| format!("cassandra: {cause}"));
+            let stop = flood.clone().or_else(|| shard.standing.stop());
             for partition in shard.status.iter().flat_map(|status| status.partitions()) {
                 partitions.push(PartitionView {
-                    // The consumer knows that it waits; the breaker knows why.
-                    paused: partition.paused.map(|waits| cause.clone().unwrap_or(waits)),
+                    // The consumer knows that the budget is spent; the line knows why.
+                    paused: stop
+                        .clone()
+                        .or_else(|| partition.paused.map(|budget| shard.standing.hold().unwrap_or(budget))),
                     topic: partition.topic,
                     partition: partition.partition,
                     frontier: partition.frontier,
@@ -100,9 +139,11 @@ impl Progress {
         View { breaker: worst.as_str(), partitions }
     }
 
-    /// The route.
+    /// The routes.
     pub fn router(&self) -> Router {
-        let progress = self.clone();
-        Router::new().route("/v1/progress", get(move || async move { Json(progress.view()) }))
+        let (progress, floodgate) = (self.clone(), Arc::clone(&self.floodgate));
+        Router::new()
+            .route("/v1/progress", get(move || async move { Json(progress.view()) }))
+            .route("/v1/resume", post(move || async move { Json(Resumed { resumed: floodgate.resume() }) }))
     }
 }

@@ -1,22 +1,27 @@
 //! One shard: a consumer with its polling thread, and a single-threaded runtime with long-lived workers that write.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cassandra::{CassandraError, Session, UserTable};
-use kafka::{Admin, ClientError, ConsumeError, GroupConsumer, Options, Producer, Status, UNREACHABLE_REMEDY};
+use kafka::{
+    Admin, ClientError, ConsumeError, GroupConsumer, Options, Producer, SendError, Status, UNREACHABLE_REMEDY,
+};
 use schema::dead_letter::App;
 use service::health::{Health, MAIN_LOOP};
 use service::shutdown::Shutdown;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::breaker::Breaker;
-use crate::dead_letters::DeadLetters;
+use crate::dead_letters::{DLQ, DeadLetters};
+use crate::floodgate::Floodgate;
+use crate::gate::Gate;
 use crate::metrics::Metrics;
-use crate::progress::Progress;
+use crate::progress::{Progress, Standing};
 use crate::settings::ProcessorSettings;
+use crate::trouble::Trouble;
 use crate::worker::{Line, work};
 use crate::writer::{CASSANDRA, Writer, remedy};
 
@@ -40,6 +45,8 @@ pub(crate) enum ShardError {
     Consume(#[from] ConsumeError),
     #[error("a worker ended early: {0}")]
     Worker(String),
+    #[error("dead letters cannot be sent any more: {0}")]
+    DeadLetters(#[source] SendError),
     #[error("the runtime cannot be started: {0}")]
     Runtime(#[source] std::io::Error),
 }
@@ -54,6 +61,7 @@ pub(crate) struct Shard {
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) progress: Progress,
+    pub(crate) floodgate: Arc<Floodgate>,
     pub(crate) app: App,
 }
 
@@ -73,20 +81,19 @@ impl Shard {
         let (table, dlq_partitions) = prepared?;
         // From here on the polling loop is what has to turn.
         self.health.ended(MAIN_LOOP);
-        let breaker = Rc::new(Breaker::new(&self.settings.retry));
         let (queue, intake) = tokio::sync::mpsc::unbounded_channel();
         let consumer = GroupConsumer::spawn(&self.settings.kafka, self.options(), queue)?;
         let status = consumer.status();
         self.progress.attach(self.index, Arc::clone(&status));
-        let line = Rc::new(self.line(table, dlq_partitions, Rc::clone(&breaker), Mutex::new(intake)));
+        let name = table.name();
+        let line = Rc::new(self.line(table, dlq_partitions, Mutex::new(intake)));
         let mut workers = JoinSet::new();
-        let count =
-            if self.settings.cassandra.max_in_flight == 0 { WORKERS } else { self.settings.cassandra.max_in_flight };
+        let count = self.workers();
         for _ in 0..count {
             workers.spawn_local(work(Rc::clone(&line)));
         }
-        tracing::info!(shard = self.index, workers = count, table = line.writer.table.name(), "shard consumes");
-        let ended = self.look_after(&consumer, &status, &breaker, &mut workers).await;
+        tracing::info!(shard = self.index, workers = count, table = name, "shard consumes");
+        let ended = self.look_after(&consumer, &status, &line, &mut workers).await;
         consumer.stop();
         let joined = tokio::task::spawn_blocking(move || consumer.join()).await;
         self.health.ended(&self.name());
@@ -99,8 +106,8 @@ impl Shard {
         &self,
         consumer: &GroupConsumer,
         status: &Status,
-        breaker: &Breaker,
-        workers: &mut JoinSet<()>,
+        line: &Line,
+        workers: &mut JoinSet<Result<(), SendError>>,
     ) -> Result<(), ShardError> {
         let mut turns = 0;
         loop {
@@ -108,8 +115,9 @@ impl Shard {
                 () = self.shutdown.requested() => return Ok(()),
                 ended = workers.join_next() => return match ended {
                     Some(Err(error)) => Err(ShardError::Worker(error.to_string())),
+                    Some(Ok(Err(error))) => Err(ShardError::DeadLetters(error)),
                     // A worker ends well only when the consumer hands out nothing any more: its own error says why.
-                    Some(Ok(())) | None => Ok(()),
+                    Some(Ok(Ok(()))) | None => Ok(()),
                 },
                 () = tokio::time::sleep(LOOK) => {}
             }
@@ -117,7 +125,7 @@ impl Shard {
                 return Ok(());
             }
             self.look_at_brokers(status);
-            self.progress.breaker(self.index, breaker.state(), breaker.cause());
+            self.progress.stands(self.index, standing(line));
             let now = status.turns();
             if now != turns {
                 turns = now;
@@ -127,11 +135,12 @@ impl Shard {
     }
 
     fn look_at_brokers(&self, status: &Status) {
+        let kafka = self.what(KAFKA);
         if status.is_disconnected() {
-            if self.health.not_ready(KAFKA, "no broker is connected", UNREACHABLE_REMEDY) {
+            if self.health.not_ready(&kafka, "no broker is connected", UNREACHABLE_REMEDY) {
                 tracing::warn!(remedy = UNREACHABLE_REMEDY, "no broker is connected, the line waits");
             }
-        } else if self.health.ready(KAFKA) {
+        } else if self.health.ready(&kafka) {
             tracing::info!("a broker is connected again");
         }
     }
@@ -140,9 +149,20 @@ impl Shard {
         format!("shard {}", self.index)
     }
 
+    /// The name of a dependency in `/readyz`: each shard has its own connections.
+    fn what(&self, dependency: &str) -> String {
+        if self.settings.shards == 1 { dependency.to_owned() } else { format!("{dependency} (shard {})", self.index) }
+    }
+
+    fn workers(&self) -> usize {
+        let most = self.settings.cassandra.max_in_flight;
+        if most == 0 { WORKERS } else { most }
+    }
+
     fn options(&self) -> Options {
         Options {
             client_id: format!("stream-processor-{}", self.index),
+            sibling: (self.settings.shards > 1).then_some(self.index),
             topics: vec![self.settings.kafka.topics.user_data.clone()],
             limits: self.settings.limits_of_shard(),
             commit_interval: self.settings.commit_interval,
@@ -154,7 +174,6 @@ impl Shard {
         &self,
         table: UserTable,
         dlq_partitions: i32,
-        breaker: Rc<Breaker>,
         intake: Mutex<tokio::sync::mpsc::UnboundedReceiver<kafka::Work>>,
     ) -> Line {
         let kafka = &self.settings.kafka;
@@ -162,9 +181,12 @@ impl Shard {
         Line {
             intake,
             writer: Writer {
-                table,
-                breaker,
+                table: RefCell::new(Rc::new(table)),
+                gate: Gate::new(&self.settings.retry, self.workers()),
                 retry: self.settings.retry,
+                held_up: Trouble::new(self.what("some rows"), self.health.clone()),
+                trying_again: Cell::new(0),
+                cluster: self.what(CASSANDRA),
                 health: self.health.clone(),
                 metrics: self.metrics.clone(),
             },
@@ -175,9 +197,10 @@ impl Shard {
                 group: kafka.group_id.clone(),
                 app: self.app,
                 retry: self.settings.retry,
-                health: self.health.clone(),
+                trouble: Trouble::new(self.what(DLQ), self.health.clone()),
                 metrics: self.metrics.clone(),
             },
+            floodgate: Arc::clone(&self.floodgate),
             metrics: self.metrics.clone(),
             batch_rows: if batch_rows == 0 { TAKE_ROWS } else { batch_rows },
         }
@@ -194,24 +217,34 @@ impl Shard {
     }
 
     async fn table(&self) -> UserTable {
-        let mut delays = self.settings.retry.delays();
+        let (mut delays, cassandra) = (self.settings.retry.delays(), self.what(CASSANDRA));
         loop {
             match open_table(&self.settings).await {
                 Ok(table) => {
-                    if self.health.ready(CASSANDRA) {
+                    if self.health.ready(&cassandra) {
                         tracing::info!("cassandra is there");
                     }
                     return table;
                 }
                 Err(error) => {
                     let (reason, remedy) = (error.to_string(), remedy(error.class));
-                    if self.health.not_ready(CASSANDRA, reason.clone(), remedy) {
+                    if self.health.not_ready(&cassandra, reason.clone(), remedy) {
                         tracing::warn!(reason, remedy, "cassandra cannot be written to, trying again");
                     }
                 }
             }
             tokio::time::sleep(delays.next()).await;
         }
+    }
+}
+
+fn standing(line: &Line) -> Standing {
+    let gate = &line.writer.gate;
+    Standing {
+        breaker: gate.breaker(),
+        concurrency: gate.concurrency(),
+        rows_held_up: line.writer.held_up.reason(),
+        dead_letters: line.dead_letters.trouble.reason(),
     }
 }
 

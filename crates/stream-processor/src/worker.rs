@@ -4,16 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use cassandra::UserTable;
 use chrono::Utc;
-use kafka::{Outcome, Receipt, Work};
+use kafka::{Outcome, Receipt, SendError, Work};
 use schema::fault::Fault;
+use schema::headers::REPLAY_ID;
 use schema::record::Record;
 use schema::row::{UserRow, row_of};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::dead_letters::DeadLetters;
+use crate::floodgate::Floodgate;
+use crate::hand::Hand;
 use crate::metrics::Metrics;
 use crate::writer::Writer;
 
@@ -23,69 +28,113 @@ const TAKE: usize = 64;
 /// What the workers of one shard share.
 pub(crate) struct Line {
     pub(crate) intake: Mutex<UnboundedReceiver<Work>>,
-    pub(crate) writer: Writer,
+    pub(crate) writer: Writer<UserTable>,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) floodgate: Arc<Floodgate>,
     pub(crate) metrics: Metrics,
     /// Rows per batch at most, hence how much one worker takes.
     pub(crate) batch_rows: usize,
 }
 
+/// Rows that share their first replica, with their records' places in what was taken.
+#[derive(Default)]
+struct Group<'a> {
+    places: Vec<usize>,
+    rows: Vec<UserRow<'a>>,
+}
+
 /// Works until the intake is closed and empty.
-pub(crate) async fn work(line: Rc<Line>) {
+///
+/// # Errors
+/// The producer of dead letters is at its end: only a new process can go on.
+pub(crate) async fn work(line: Rc<Line>) -> Result<(), SendError> {
     let take = line.batch_rows.min(TAKE);
     let mut taken = Vec::with_capacity(take);
     loop {
         // One worker waits at the intake, the others behind it; whoever holds it takes a whole batch.
         if line.intake.lock().await.recv_many(&mut taken, take).await == 0 {
-            return;
+            return Ok(());
         }
         // What does not start belongs to a partition that is being given back: another member reads it again.
         let (records, receipts): (Vec<Record>, Vec<Receipt>) = taken.drain(..).filter_map(Work::start).unzip();
-        let faults = line.write(&records).await;
-        for ((record, receipt), fault) in records.into_iter().zip(receipts).zip(faults) {
-            match fault {
-                None => receipt.settle(Outcome::Written),
-                Some(fault) => {
-                    line.dead_letters.send(record, &fault).await;
-                    receipt.settle(Outcome::DeadLettered);
-                }
-            }
+        let hand = Hand::new(receipts);
+        tokio::select! {
+            biased;
+            served = line.serve(records, &hand) => served?,
+            () = hand.let_go(|| line.is_troubled()) => {}
         }
     }
 }
 
 impl Line {
-    /// Writes what can be written; for each record, in order, none if its row was acknowledged, else why it never can be.
-    async fn write(&self, records: &[Record]) -> Vec<Option<Fault>> {
+    /// True while something on the line merely waits.
+    fn is_troubled(&self) -> bool {
+        self.writer.is_troubled() || self.floodgate.is_shut() || self.dead_letters.trouble.reason().is_some()
+    }
+
+    /// Brings every record to where it belongs, and settles it.
+    async fn serve(&self, records: Vec<Record>, hand: &Hand) -> Result<(), SendError> {
+        self.floodgate.open().await;
+        let faults = self.write(&records, hand).await;
+        for (place, (record, fault)) in records.into_iter().zip(faults).enumerate() {
+            match fault {
+                None => self.floodgate.healthy(),
+                Some(fault) => self.bury(record, &fault, place, hand).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what can be written and settles it; for each record, in order, none if its row was acknowledged, else why it
+    /// never can be.
+    async fn write(&self, records: &[Record], hand: &Hand) -> Vec<Option<Fault>> {
         let now = Utc::now();
+        let table = self.writer.table();
         let mut faults = Vec::with_capacity(records.len());
-        let mut groups: BTreeMap<_, Vec<(usize, UserRow<'_>)>> = BTreeMap::new();
-        for (index, record) in records.iter().enumerate() {
+        let mut groups: BTreeMap<_, Group<'_>> = BTreeMap::new();
+        for (place, record) in records.iter().enumerate() {
             match row_of(record, now) {
                 Ok(row) => {
-                    groups.entry(self.writer.table.replica_of(row.id)).or_default().push((index, row));
+                    let group = groups.entry(table.replica_of(row.id)).or_default();
+                    group.places.push(place);
+                    group.rows.push(row);
                     faults.push(None);
                 }
                 Err(fault) => faults.push(Some(*fault)),
             }
         }
-        for rows in groups.into_values() {
-            let (indexes, rows): (Vec<usize>, Vec<UserRow<'_>>) = rows.into_iter().unzip();
-            let (mut indexes, mut rows) = (&*indexes, &*rows);
+        for Group { places, rows } in groups.into_values() {
+            let (mut places, mut rows) = (&*places, &*rows);
             while !rows.is_empty() {
-                let count = self.writer.table.batch_of(rows).min(rows.len());
-                let ((of_batch, other_indexes), (batch, other_rows)) = (indexes.split_at(count), rows.split_at(count));
-                for ((index, row), outcome) in of_batch.iter().zip(batch).zip(self.writer.write(batch).await) {
+                let count = table.batch_of(rows).min(rows.len());
+                let ((of_batch, other_places), (batch, other_rows)) = (places.split_at(count), rows.split_at(count));
+                for ((place, row), outcome) in of_batch.iter().zip(batch).zip(self.writer.write(batch).await) {
                     if outcome.is_none() {
                         self.metrics.observe_latency(Utc::now(), row.version);
+                        hand.settle(*place, Outcome::Written);
                     }
-                    if let Some(fault) = faults.get_mut(*index) {
+                    if let Some(fault) = faults.get_mut(*place) {
                         *fault = outcome;
                     }
                 }
-                (indexes, rows) = (other_indexes, other_rows);
+                (places, rows) = (other_places, other_rows);
             }
         }
         faults
+    }
+
+    /// Dead-letters a record and settles it, unless a poison flood stops the line: then it waits, undecided.
+    async fn bury(&self, record: Record, fault: &Fault, place: usize, hand: &Hand) -> Result<(), SendError> {
+        // What an operator has put back on purpose says nothing about the deploy.
+        let replayed = record.headers.contains(REPLAY_ID);
+        // Its next owner finds it poison, too, where it was let go.
+        while hand.holds(place) && if replayed { self.floodgate.is_shut() } else { !self.floodgate.poison() } {
+            self.floodgate.open().await;
+        }
+        if hand.holds(place) {
+            self.dead_letters.send(record, fault).await?;
+            hand.settle(place, Outcome::DeadLettered);
+        }
+        Ok(())
     }
 }

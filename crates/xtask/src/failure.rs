@@ -54,6 +54,12 @@ pub(crate) enum Failure {
     /// Cargo did not say where it put a program.
     #[error("cargo built no program called {0}: is its package still in the workspace?")]
     NoProgram(&'static str),
+    /// The corpus was not extended.
+    #[error("the corpus could not be extended: mend what libFuzzer says in {} and run it again", log.display())]
+    Merge {
+        /// What libFuzzer says.
+        log: PathBuf,
+    },
     /// A service cannot be started.
     #[error("{name} cannot be started: {source}")]
     Start {
@@ -105,6 +111,9 @@ pub(crate) enum Failure {
     /// Cassandra does not answer.
     #[error("Cassandra did not do as asked: {0}")]
     Cassandra(#[from] cassandra::CassandraError),
+    /// The torture could not be carried out.
+    #[error("the torture could not be carried out: {0}")]
+    Torture(#[from] torture::TortureError),
     /// A file cannot be read or written.
     #[error("{} cannot be used: {source}; mend that and try again", path.display())]
     File {
@@ -145,6 +154,13 @@ fn option_for(error: &StackError) -> &'static str {
         | StackError::Process { .. }
         | StackError::File { .. } => "",
     }
+}
+
+/// The end of the process for arguments that ask for help, or are wrong.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // Whoever asked for it has gone away: there is no one to tell.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
 }
 
 /// The end of the process: a failure is told in one sentence.

@@ -5,6 +5,7 @@ mod cql;
 mod down;
 mod failure;
 mod figures;
+mod fuzz;
 mod programs;
 mod public_api;
 mod running;
@@ -16,6 +17,7 @@ mod signals;
 mod stack;
 mod table;
 mod topic;
+mod torture;
 mod up;
 mod workspace;
 
@@ -29,7 +31,10 @@ use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::usage(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::tell(Err(Failure::System(error))),
@@ -47,6 +52,8 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Stack(ports) => stack::run(ports, &data_dir).await,
         Command::Down(down) => down::run(&down, &data_dir).await,
         Command::Cql(cql) => cql::run(&cql, &data_dir).await,
+        Command::Fuzz(fuzz) => fuzz::run(fuzz).await,
         Command::Topic(topic) => topic::run(topic, &data_dir).await,
+        Command::Torture(torture) => Box::pin(torture::run(torture)).await,
     }
 }

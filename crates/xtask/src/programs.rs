@@ -18,14 +18,21 @@ pub(crate) struct Programs(HashMap<&'static str, PathBuf>);
 impl Programs {
     /// Builds the binaries of the packages `names`, with cargo's own progress on standard error. Blocks.
     pub(crate) fn build(names: &[&'static str], release: bool) -> Result<Self, Failure> {
-        let mut command = Command::new("cargo");
-        command
-            .args(["build", "--locked", "--bins", "--message-format=json-render-diagnostics"])
-            .args(release.then_some("--release"))
-            .args(names.iter().flat_map(|name| ["--package", name]))
-            .current_dir(workspace::root())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
+        let mut command = cargo_build(names);
+        command.args(release.then_some("--release"));
+        Self::built(command, names)
+    }
+
+    /// Builds the binary of the package `name` with a feature, in release, the workspace's own crates compiled through `wrapper`.
+    /// What they depend on is shared with every other release build. Blocks.
+    pub(crate) fn instrumented(name: &'static str, feature: &str, wrapper: &Path) -> Result<Self, Failure> {
+        let mut command = cargo_build(&[name]);
+        command.args(["--release", "--features", feature]).env("RUSTC_WORKSPACE_WRAPPER", wrapper);
+        Self::built(command, &[name])
+    }
+
+    fn built(mut command: Command, names: &[&'static str]) -> Result<Self, Failure> {
+        command.current_dir(workspace::root()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Process::spawn(command).map_err(Failure::NoCargo)?;
         let mut found = HashMap::new();
         if let Some(stdout) = process.take_stdout() {
@@ -49,6 +56,14 @@ impl Programs {
     pub(crate) fn path(&self, name: &'static str) -> Result<&Path, Failure> {
         self.0.get(name).map(PathBuf::as_path).ok_or(Failure::NoProgram(name))
     }
+}
+
+fn cargo_build(names: &[&'static str]) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .args(["build", "--locked", "--bins", "--message-format=json-render-diagnostics"])
+        .args(names.iter().flat_map(|name| ["--package", name]));
+    command
 }
 
 /// Name and path in a message of cargo about a finished program ("External tools" in the Cargo book).

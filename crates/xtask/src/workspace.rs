@@ -13,6 +13,11 @@ pub(crate) fn cql() -> PathBuf {
     root().join("cql")
 }
 
+/// Where runs of `torture` keep their evidence.
+pub(crate) fn torture_dir() -> PathBuf {
+    root().join("target").join("torture")
+}
+
 /// Where a stack keeps what it has; git ignores it.
 pub(crate) fn data_dir() -> PathBuf {
     root().join(".sluice")

@@ -128,6 +128,21 @@ fn without_a_stack_the_commands_say_how_to_start_one() {
 }
 
 #[test]
+fn wrong_usage_ends_with_64_and_says_what_is_accepted() {
+    let dir = data_dir();
+    for (arguments, accepted) in [
+        (&["torture", "--minutes", "0"][..], "a number of minutes, more than 0"),
+        (&["torture", "--minutes", "ten"], "a number of minutes, more than 0"),
+        (&["tortured"], "torture"),
+    ] {
+        let output = answer(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(64), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(accepted), "{output:?}");
+    }
+    assert!(printed(&answer(dir.path(), &["torture", "--help"])).contains("--seed"));
+}
+
+#[test]
 fn a_stack_answers_cql_and_topic_and_ends_from_another_terminal() {
     let dir = data_dir();
     let mut stack = Running::start(dir.path(), &["stack", "--free-ports"]);

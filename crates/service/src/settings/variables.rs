@@ -73,13 +73,16 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(Api, "API_RETRY_BASE_DELAY", "1.0", "seconds", "The first delay between two retries of a fetch.").coupled("RETRY_EXPONENTIAL_BASE, RETRY_MAX_DELAY"),
     Variable::new(Api, "API_BATCH_SIZE", "100", "users per request", "How many users one request asks for: a page.")
         .coupled("at most API_RATE_LIMIT_USERS"),
-    Variable::new(Api, "API_SEED", "", "text without white space", "The seed of the pages; unset means a random one of 16 characters per process, ending in a letter."),
+    Variable::new(Api, "API_SEED", "", "text without white space", "The seed of the pages; another one than before begins anew at its page 1. Unset means to go on where the producer of this name stood, or with a random seed of 16 characters, ending in a letter."),
     Variable::new(Api, "API_NATIONALITIES", "", "codes, comma separated", "Only users of these nationalities; unset means all."),
     Variable::new(Api, "API_RATE_LIMIT_USERS", "20000", "users", "Never more users than that in any window of API_RATE_LIMIT_WINDOW_SECONDS.")
         .coupled("at least API_BATCH_SIZE"),
     Variable::new(Api, "API_RATE_LIMIT_WINDOW_SECONDS", "300", "seconds", "The length of that window.").coupled("API_RATE_LIMIT_USERS"),
 
-    Variable::new(Producer, "PRODUCER_NAME", "producer", "text", "Tells one producer's place in the API from another's.").coupled("KAFKA_TOPIC_CURSOR"),
+    Variable::new(Producer, "PRODUCER_NAME", "producer", "text", "Tells one producer's place in the API from another's; a second producer of the same name ends the first.")
+        .coupled("KAFKA_TOPIC_CURSOR"),
+    Variable::new(Producer, "PRODUCER_TRANSACTIONS", "on", "on or off", "Whether a page and the place behind it become visible together; off is for brokers without transactions: after a crash a page may come twice, and two producers of one name are not told apart.")
+        .coupled("PRODUCER_NAME, which makes the transactional id sluice-producer-<name>"),
     Variable::new(Producer, "PRODUCER_MODE", "interval", "once, interval or cron", "When a run starts."),
     Variable::new(Producer, "PRODUCER_INTERVAL_SECONDS", "10", "seconds from start to start", "The pace of mode interval.").coupled("PRODUCER_MODE"),
     Variable::new(Producer, "PRODUCER_CRON", "@daily", "5 or 6 fields or a nickname", "The times of mode cron.").coupled("PRODUCER_MODE, PRODUCER_CRON_TIMEZONE"),
@@ -90,12 +93,15 @@ pub static VARIABLES: &[Variable] = &[
 
     Variable::new(Retry, "RETRY_MAX_RETRIES", "3", "retries", "How often one row is tried alone while others succeed."),
     Variable::new(Retry, "RETRY_BASE_DELAY", "1.0", "seconds", "The delay before retry n (from 0) is min(base * b^n, max) * (1 + U(0, 0.5)): the base."),
-    Variable::new(Retry, "RETRY_MAX_DELAY", "60.0", "seconds", "The max of that formula.").coupled("at least RETRY_BASE_DELAY"),
+    Variable::new(Retry, "RETRY_MAX_DELAY", "60.0", "seconds", "The max of that formula. The processor waits 3 s at most, so that it goes on soon after an outage.").coupled("at least RETRY_BASE_DELAY"),
     Variable::new(Retry, "RETRY_EXPONENTIAL_BASE", "2.0", "factor", "The b of that formula."),
 
     Variable::new(Pipeline, "PIPELINE_SHARDS", "1", "consumers in this process", "Each has its own thread and its own connections."),
     Variable::new(Pipeline, "PIPELINE_BUDGET_RECORDS", "20000", "records", "How many records may be read and not yet committed.").coupled("COMMIT_INTERVAL_MS, CASSANDRA_MAX_IN_FLIGHT"),
     Variable::new(Pipeline, "PIPELINE_BUDGET_BYTES", "33554432", "bytes", "How many bytes those records may have.").coupled("the memory limit of the container"),
+    Variable::new(Pipeline, "PIPELINE_POISON_WINDOW", "1000", "records", "Of so many records in a row, dead letters are counted; beyond PIPELINE_POISON_RATIO of them the line stops and says so.").coupled("PIPELINE_POISON_RATIO"),
+    Variable::new(Pipeline, "PIPELINE_POISON_RATIO", "0.5", "share from 0 to 1; 1 = never stop for it", "Largest share of dead letters in that window; replayed records do not count.").coupled("PIPELINE_POISON_WINDOW"),
+    Variable::new(Pipeline, "PIPELINE_POISON_RUN", "500", "records, 0 = never stop for it", "Most dead letters in a row; one more stops the line."),
     Variable::new(Pipeline, "COMMIT_INTERVAL_MS", "1000", "milliseconds", "How often offsets are committed: the bound on what is read again after a crash."),
 
     Variable::new(Replay, "REPLAY_AUTO", "off", "off or transient", "What is replayed without being asked for."),

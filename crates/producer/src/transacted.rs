@@ -1,0 +1,344 @@
+//! Publishing in transactions: all records of a page, its dead letters and the place behind it become visible together.
+//!
+//! Whatever goes wrong, the cursor topic decides. A transaction whose outcome is not known, or a fenced producer, is answered
+//! by opening the producer anew, which ends what was open under its id, and then reading the bookmark: the one of this
+//! transaction means that it was committed, the one before means that it was not, and any other that another producer of the
+//! same name is at work. Each process claims the name when it starts, by a bookmark of its own, so that a producer that was
+//! fenced knows whether by a successor or by the coordinator, which fences whoever leaves a transaction open for too long.
+
+use kafka::{ClientError, KafkaSettings, OpenError, ReadError, SendError, TransactionError, TransactionalProducer};
+use schema::version::VersionClock;
+use service::backoff::Delays;
+use uuid::Uuid;
+
+use crate::attendance::{Attendance, worse};
+use crate::bookmark::Bookmark;
+use crate::cursor::Cursor;
+use crate::publish::PublishError;
+use crate::shelf::{Shelf, ShelfError};
+use crate::shipment::{Parcel, Shipment, Tally};
+
+/// Publishes shipments, one at a time.
+pub struct Transacted {
+    producer: TransactionalProducer,
+    kafka: KafkaSettings,
+    shelf: Shelf,
+    /// What the topic says of us while nothing of ours is under way.
+    held: Bookmark,
+    attendance: Attendance,
+}
+
+/// What became of a transaction whose outcome was not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Committed,
+    Aborted,
+    /// Another producer of the same name is at work.
+    Superseded,
+}
+
+impl Outcome {
+    /// Judges by the bookmark that was `found` when nothing of ours was under way any more.
+    fn of(found: Option<&Bookmark>, held: &Bookmark, attempted: &Bookmark) -> Self {
+        match found {
+            Some(found) if found == attempted => Self::Committed,
+            Some(found) if found == held => Self::Aborted,
+            Some(_) => Self::Superseded,
+            // It was withdrawn, or the topic was made anew: what we hold is still right.
+            None => Self::Aborted,
+        }
+    }
+}
+
+/// What keeps a producer from being opened.
+enum Setback {
+    /// It may pass, or somebody may mend it.
+    Waits { reason: String, remedy: String },
+    /// The settings of the client are wrong.
+    Client(ClientError),
+}
+
+impl From<OpenError> for Setback {
+    fn from(error: OpenError) -> Self {
+        let remedy = error.remedy().to_owned();
+        match error {
+            OpenError::Client(error) => Self::Client(error),
+            OpenError::Register(error) => {
+                Self::Waits { reason: format!("the producer's name cannot be registered: {error}"), remedy }
+            }
+        }
+    }
+}
+
+impl From<ShelfError> for Setback {
+    fn from(error: ShelfError) -> Self {
+        Self::Waits { reason: error.to_string(), remedy: error.remedy() }
+    }
+}
+
+impl Setback {
+    /// The claim of a name was not published.
+    fn of_claim(error: &TransactionError) -> Self {
+        let remedy = "bring Kafka back, and let it take records on the cursor topic; it goes on by itself";
+        Self::Waits { reason: format!("the place in the API cannot be claimed: {error}"), remedy: remedy.to_owned() }
+    }
+}
+
+impl Transacted {
+    /// Takes the name over: ends an older producer of it and what that left open, reads where it stood and claims the place.
+    ///
+    /// # Errors
+    /// The settings of the client are wrong.
+    pub async fn open(
+        kafka: &KafkaSettings,
+        shelf: Shelf,
+        api_seed: Option<&str>,
+        attendance: Attendance,
+    ) -> Result<(Self, Cursor, VersionClock), ClientError> {
+        let owner = Uuid::now_v7().to_string();
+        let mut delays = attendance.delays();
+        loop {
+            let (reason, remedy) = match take_over(kafka, &shelf, api_seed, &owner, &attendance).await {
+                Ok((producer, held, cursor)) => {
+                    attendance.acknowledged();
+                    let clock = held.version().map_or_else(VersionClock::new, VersionClock::after);
+                    let opened = Self { producer, kafka: kafka.clone(), shelf, held, attendance };
+                    return Ok((opened, cursor, clock));
+                }
+                Err(Setback::Waits { reason, remedy }) => (reason, remedy),
+                Err(Setback::Client(error)) => return Err(error),
+            };
+            attendance.waits_out(&reason, &remedy, &mut delays).await;
+        }
+    }
+
+    /// What the process calls itself in its bookmarks.
+    pub fn owner(&self) -> Option<&str> {
+        self.held.owner.as_deref()
+    }
+
+    /// Returns once the page and `next` are visible; none when a shutdown is requested before. Then nothing of the page is
+    /// visible, or all of it is and the next process finds `next`.
+    ///
+    /// # Errors
+    /// Another producer of the same name is at work, or the settings of the client are wrong.
+    pub async fn publish(&mut self, mut shipment: Shipment, next: &Bookmark) -> Result<Option<Tally>, PublishError> {
+        let attendance = self.attendance.clone();
+        let mut delays = attendance.delays();
+        loop {
+            let (parcels, mut records): (Vec<_>, Vec<_>) = shipment.take_open().into_iter().unzip();
+            records.push(self.shelf.record(next));
+            // Not cut by a shutdown: a transaction is short, and its orderly end spares its readers a wait.
+            let setback = match attendance.attended(self.producer.publish(&records)).await {
+                Ok(_) => return Ok(Some(self.arrived(shipment, parcels, next))),
+                Err(TransactionError::Refused(refused)) => match blame(&mut shipment, parcels, &refused) {
+                    // What was refused is a dead letter now: the page can go at once.
+                    None => continue,
+                    Some(setback) => setback,
+                },
+                Err(TransactionError::Aborted(setback)) => {
+                    parcels.into_iter().for_each(|parcel| shipment.put_back(parcel));
+                    setback
+                }
+                Err(
+                    error @ (TransactionError::Fenced | TransactionError::Unknown { .. } | TransactionError::Task(_)),
+                ) => {
+                    let Some(outcome) = attendance.unless_over(self.recover(&error, next, &mut delays)).await else {
+                        return Ok(None);
+                    };
+                    match outcome? {
+                        Outcome::Committed => return Ok(Some(self.arrived(shipment, parcels, next))),
+                        Outcome::Aborted => {
+                            parcels.into_iter().for_each(|parcel| shipment.put_back(parcel));
+                            continue;
+                        }
+                        Outcome::Superseded => return Err(PublishError::Superseded(self.shelf.name().to_owned())),
+                    }
+                }
+            };
+            let wait = attendance.waits_out(&setback, setback.remedy(), &mut delays);
+            if attendance.unless_over(wait).await.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Notes that the page is visible, and `next` with it.
+    fn arrived(&mut self, mut shipment: Shipment, parcels: Vec<Parcel>, next: &Bookmark) -> Tally {
+        for parcel in parcels {
+            if let Ok(Some(arrival)) = shipment.settle(parcel, Ok(())) {
+                self.attendance.arrived(&arrival);
+            }
+        }
+        self.held = next.clone();
+        self.attendance.acknowledged();
+        shipment.tally()
+    }
+
+    /// Opens the producer anew after `error`, until it is known what became of its transaction.
+    async fn recover(
+        &mut self,
+        error: &TransactionError,
+        next: &Bookmark,
+        delays: &mut Delays,
+    ) -> Result<Outcome, ClientError> {
+        let fenced = matches!(error, TransactionError::Fenced);
+        let mut reason = error.to_string();
+        let mut remedy =
+            "wait, it finds out by itself what became of the page; where it stays so, bring Kafka back".to_owned();
+        loop {
+            // Before the first try too: who fenced us is to have its claim published by then.
+            self.attendance.waits_out(&reason, &remedy, delays).await;
+            (reason, remedy) = match self.reopen(next, fenced).await {
+                Ok(outcome) => {
+                    tracing::info!(?outcome, "it is known what became of the transaction");
+                    return Ok(outcome);
+                }
+                Err(Setback::Waits { reason, remedy }) => (reason, remedy),
+                Err(Setback::Client(error)) => return Err(error),
+            };
+        }
+    }
+
+    async fn reopen(&mut self, next: &Bookmark, fenced: bool) -> Result<Outcome, Setback> {
+        if fenced {
+            // Whoever fenced us has ended our transaction. A successor has to be left alone: to open would fence it.
+            let found = self.attendance.attended(self.shelf.read()).await?;
+            if Outcome::of(found.as_ref(), &self.held, next) == Outcome::Superseded {
+                return Ok(Outcome::Superseded);
+            }
+        }
+        self.producer = register(&self.kafka, &self.shelf, &self.attendance).await?;
+        let found = stored(&self.producer, &self.shelf, &self.attendance, Some(&self.held)).await?;
+        Ok(Outcome::of(found.as_ref(), &self.held, next))
+    }
+}
+
+async fn register(
+    kafka: &KafkaSettings,
+    shelf: &Shelf,
+    attendance: &Attendance,
+) -> Result<TransactionalProducer, OpenError> {
+    let id = shelf.transactional_id();
+    attendance.attended(TransactionalProducer::new(kafka, "producer", &id)).await
+}
+
+/// The bookmark on the topic, with nothing of ours under way any more. Registering has ended every transaction of ours that the
+/// coordinator knows of. One that hangs although it does not is ended: by what we `held` once more, because what was told to be
+/// committed has to stay so; where that is not known as aborted, then its page is published again. Neither loses anything.
+async fn stored(
+    producer: &TransactionalProducer,
+    shelf: &Shelf,
+    attendance: &Attendance,
+    held: Option<&Bookmark>,
+) -> Result<Option<Bookmark>, Setback> {
+    match attendance.attended(shelf.read()).await {
+        Err(ShelfError::Read(ReadError::Undecided(topic))) => {
+            tracing::warn!(topic, "a transaction stays open: should it be ours, it is ended now");
+            let ended = match held {
+                Some(held) => attendance.attended(producer.publish(&[shelf.record(held)])).await.map(drop),
+                None => attendance.attended(producer.end_hanging(&[shelf.blank()])).await,
+            };
+            ended.map_err(|error| Setback::of_claim(&error))?;
+            Ok(attendance.attended(shelf.read()).await?)
+        }
+        read => Ok(read?),
+    }
+}
+
+async fn take_over(
+    kafka: &KafkaSettings,
+    shelf: &Shelf,
+    api_seed: Option<&str>,
+    owner: &str,
+    attendance: &Attendance,
+) -> Result<(TransactionalProducer, Bookmark, Cursor), Setback> {
+    let producer = register(kafka, shelf, attendance).await?;
+    let stored = stored(&producer, shelf, attendance, None).await?;
+    let cursor = Cursor::resume(stored.as_ref(), api_seed);
+    let claim = cursor.bookmark(cursor.place(), stored.as_ref().and_then(Bookmark::version), Some(owner));
+    let claimed = attendance.attended(producer.publish(&[shelf.record(&claim)])).await;
+    claimed.map_err(|error| Setback::of_claim(&error))?;
+    Ok((producer, claim, cursor))
+}
+
+/// Takes all parcels back into the shipment, those that were `refused` as dead letters; the error to wait out, if any. What was
+/// refused behind the parcels is the bookmark.
+fn blame(shipment: &mut Shipment, parcels: Vec<Parcel>, refused: &[(usize, SendError)]) -> Option<SendError> {
+    let bookmark = parcels.len();
+    let mut setback = None;
+    for (place, parcel) in parcels.into_iter().enumerate() {
+        match refused.iter().find(|(refused, _)| *refused == place) {
+            None => shipment.put_back(parcel),
+            Some((_, error)) => {
+                if let Err(error) = shipment.settle(parcel, Err(error.clone())) {
+                    setback = Some(worse(setback, error));
+                }
+            }
+        }
+    }
+    match refused.iter().find(|(refused, _)| *refused == bookmark) {
+        Some((_, error)) => Some(SendError::Misconfigured(format!("the place in the API: {error}"))),
+        None => setback,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka::SendError::{Misconfigured, TooLarge};
+    use schema::api::parse_page;
+    use schema::dead_letter::App;
+    use schema::record::NewRecord;
+
+    use super::*;
+    use crate::cursor::Place;
+    use crate::shipment::Destination;
+
+    const DLQ: &str = "user_data_dlq";
+
+    /// Three users, under way.
+    fn under_way() -> (Shipment, Vec<Parcel>, Vec<NewRecord>) {
+        let page = parse_page(include_bytes!("../tests/data/page.json")).expect("a page");
+        let app = App { name: "producer", version: "0" };
+        let destination = Destination { topic: "user_data".into(), dlq_topic: DLQ.into(), app };
+        let mut shipment =
+            Shipment::new(page, &Place::first("abc"), Uuid::now_v7(), &mut VersionClock::new(), destination);
+        let (parcels, records) = shipment.take_open().into_iter().unzip();
+        (shipment, parcels, records)
+    }
+
+    #[test]
+    fn who_is_refused_becomes_a_dead_letter_and_the_others_are_sent_again_as_they_were() {
+        let (mut shipment, parcels, before) = under_way();
+        assert_eq!(blame(&mut shipment, parcels, &[(1, TooLarge)]), None);
+        let after: Vec<_> = shipment.take_open().into_iter().map(|(_, record)| record).collect();
+        assert_eq!([&after[0], &after[2]], [&before[0], &before[2]]);
+        assert_eq!((&*after[1].topic, &after[1].key), (DLQ, &before[1].key));
+    }
+
+    #[test]
+    fn a_bookmark_that_is_refused_blames_no_user() {
+        let (mut shipment, parcels, before) = under_way();
+        let setback = blame(&mut shipment, parcels, &[(3, TooLarge)]);
+        assert!(matches!(setback, Some(Misconfigured(reason)) if reason.contains("place in the API")));
+        let after: Vec<_> = shipment.take_open().into_iter().map(|(_, record)| record).collect();
+        assert_eq!(after, before);
+    }
+
+    fn bookmark(page: u32, owner: &str) -> Bookmark {
+        let owner = Some(owner.to_owned());
+        Bookmark { seed: "abc".to_owned(), page, version_us: 5, api_seed: None, owner }
+    }
+
+    #[test]
+    fn the_bookmark_tells_what_became_of_a_transaction() {
+        let (held, next) = (bookmark(7, "me"), bookmark(8, "me"));
+        let judged = |found: Option<Bookmark>| Outcome::of(found.as_ref(), &held, &next);
+        assert_eq!(judged(Some(next.clone())), Outcome::Committed);
+        assert_eq!(judged(Some(held.clone())), Outcome::Aborted);
+        assert_eq!(judged(None), Outcome::Aborted);
+        for other in [bookmark(7, "another"), bookmark(8, "another"), bookmark(9, "me")] {
+            assert_eq!(judged(Some(other)), Outcome::Superseded);
+        }
+    }
+}

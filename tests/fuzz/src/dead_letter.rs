@@ -1,0 +1,67 @@
+//! A record of the dead-letter topic, whoever wrote it: a letter, what the ledger says of it, and its replay.
+
+use chrono::{DateTime, Utc};
+use dlq_replayer::disposition::{Disposition, Entry, State};
+use dlq_replayer::letter::{Dialect, Letter};
+use dlq_replayer::redrive::Redrive;
+use schema::dead_letter::DeadLetter;
+use schema::headers;
+
+use crate::envelope::Envelope;
+use crate::record::placed;
+
+/// Every header that a replay sets anew.
+const SET_ANEW: [&str; 7] = [
+    headers::REPLAY_ID,
+    headers::REPLAY_DLQ_ID,
+    headers::REPLAY_COUNT,
+    headers::REPLAY_FIRST_FAILED_AT,
+    headers::REPLAY_AT,
+    headers::REPLAY_BY,
+    headers::REPLAY_REASON,
+];
+
+pub(crate) fn decode(input: &[u8]) {
+    let record = Envelope::open(input).record("user_data_dlq");
+    let now: DateTime<Utc> = "2026-11-21T08:00:00Z".parse().expect("a date");
+    if let Ok(told) = DeadLetter::parse(&record.headers) {
+        // What others wrote may be finer than ours; what we write is read back as it is.
+        let ours = DeadLetter::parse(&told.headers()).expect("our own headers are read");
+        assert_eq!(DeadLetter::parse(&ours.headers()).as_ref(), Ok(&ours));
+        assert_eq!((&ours.id, ours.attempts, &ours.source), (&told.id, told.attempts, &told.source));
+    }
+    let letter = Letter::of(record.clone());
+    assert_eq!((&letter.key, &letter.value, &letter.headers), (&record.key, &record.value, &record.headers));
+    accounted(&letter, now);
+    replayed(&letter, now);
+}
+
+/// Whatever a letter says, its entry in the ledger can be read: an unreadable one would stop every replay.
+fn accounted(letter: &Letter, now: DateTime<Utc>) {
+    for state in State::ALL {
+        let entry = Disposition::new(letter, state, letter.replays(), "me", "mended", now);
+        let read = Entry::of(&placed(entry.record(&"user_data_dlq_ledger".into())));
+        let Ok(Entry::Made(read)) = read else { panic!("{read:?} of {entry:?}") };
+        // The ledger keeps microseconds.
+        assert_eq!((&read.id, read.state, read.replays, read.dlq), (&entry.id, state, entry.replays, entry.dlq));
+        assert_eq!(read.failed_at.timestamp_micros(), entry.failed_at.timestamp_micros());
+    }
+}
+
+fn replayed(letter: &Letter, now: DateTime<Utc>) {
+    let count = letter.replays().saturating_add(1);
+    let redrive = Redrive {
+        replay_id: "r1".to_owned(),
+        topic: "user_data".into(),
+        by: "me".to_owned(),
+        why: "mended".to_owned(),
+    };
+    let Ok(record) = redrive.record_of(letter, count, now) else { return };
+    assert_eq!(letter.dialect, Dialect::Sluice, "nothing is guessed of a letter that is not understood");
+    assert!(record.headers.contains(headers::EVENT_VERSION_US), "a replay never beats newer data (I3)");
+    for name in SET_ANEW {
+        assert_eq!(record.headers.iter().filter(|header| header.name == name).count(), 1, "{name}");
+    }
+    assert!(!record.headers.iter().any(|header| headers::is_dead_letter_header(&header.name)));
+    assert_eq!(record.headers.text(headers::REPLAY_COUNT), Some(&*count.to_string()), "I7");
+}
