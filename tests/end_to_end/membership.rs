@@ -72,6 +72,8 @@ async fn static_members_of_one_process_do_not_fence_each_other() {
 #[tokio::test]
 async fn a_stop_while_kafka_hangs_ends_in_time_and_loses_nothing() {
     let (world, servers) = World::alone("hanging").await;
+    // The only commit is the one of the stop, which nobody answers; the group finds out soon that the member is gone.
+    let world = world.with("COMMIT_INTERVAL_MS", "60000").with("KAFKA_SESSION_TIMEOUT_MS", "6000");
     let processor = world.process("stream-processor");
     let mut ids = publish(&world, 100).await;
     world.wait_for_rows(ids.len()).await;

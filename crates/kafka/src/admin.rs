@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, DefaultConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schema::topics::TopicSpec;
@@ -103,7 +103,7 @@ impl Admin {
             let client: BaseConsumer = config.create()?;
             let mut wanted = TopicPartitionList::new();
             wanted.add_partition_range(&topic, 0, count - 1);
-            let answer = client.committed_offsets(wanted, ANSWER)?;
+            let answer = patiently(&client, |client| client.committed_offsets(wanted.clone(), ANSWER))?;
             // SAFETY: the list is alive.
             let listed = unsafe { listed(answer.ptr()) };
             let mut commits = BTreeMap::new();
@@ -193,16 +193,24 @@ impl Admin {
     }
 }
 
-/// First offset and one past the last. A partition that has just been made, or is moving, has no leader for a moment: asked
-/// again until the answer's time is up.
-pub(crate) fn watermarks<C: rdkafka::consumer::ConsumerContext>(
+/// First offset and one past the last.
+pub(crate) fn watermarks<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     topic: &str,
     partition: i32,
 ) -> Result<(i64, i64), KafkaError> {
+    patiently(client, |client| client.fetch_watermarks(topic, partition, ANSWER))
+}
+
+/// Asks until the answer's time is up: a partition that has just been made, or is moving, has no leader for a moment, and a
+/// group's coordinator that has just been found may not know of it yet.
+fn patiently<C: ConsumerContext, T>(
+    client: &BaseConsumer<C>,
+    question: impl Fn(&BaseConsumer<C>) -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
     let deadline = Instant::now() + ANSWER;
     loop {
-        match client.fetch_watermarks(topic, partition, ANSWER) {
+        match question(client) {
             Err(error) if class(&error) == Class::Retry && Instant::now() < deadline => {
                 // Nothing is subscribed to: this only serves the client's own events meanwhile.
                 drop(client.poll(Duration::from_millis(100)));
@@ -212,10 +220,7 @@ pub(crate) fn watermarks<C: rdkafka::consumer::ConsumerContext>(
     }
 }
 
-fn partitions<C: rdkafka::consumer::ConsumerContext>(
-    client: &BaseConsumer<C>,
-    topic: &str,
-) -> Result<Option<i32>, KafkaError> {
+fn partitions<C: ConsumerContext>(client: &BaseConsumer<C>, topic: &str) -> Result<Option<i32>, KafkaError> {
     let metadata = client.fetch_metadata(Some(topic), ANSWER)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
     match found.error().map(RDKafkaErrorCode::from) {

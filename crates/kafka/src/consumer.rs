@@ -41,7 +41,7 @@ use crate::member::Member;
 use crate::polled::{Fetched, Polled, poll};
 use crate::rebalance::Event;
 use crate::receipt::{Inbox, Report, Work};
-use crate::revoke::Bounds;
+use crate::revoke::{Bounds, leave};
 use crate::settings::{GroupProtocol, KafkaSettings};
 use crate::status::{Counters, Status};
 
@@ -172,6 +172,12 @@ pub(crate) struct Polling {
 
 impl Polling {
     fn run(mut self) -> Result<bool, ConsumeError> {
+        let ended = self.consume();
+        leave(self.member);
+        ended
+    }
+
+    fn consume(&mut self) -> Result<bool, ConsumeError> {
         self.subscribe()?;
         while !self.stop.load(Ordering::SeqCst) {
             self.status.turned();

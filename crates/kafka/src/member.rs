@@ -79,7 +79,7 @@ impl Member {
     }
 }
 
-/// Dropping the client leaves the group, on this thread, which is the one that polled. It waits until every partition is given
+/// Dropping the client leaves the group, on the dropping thread. It waits for the broker's answers, and until every partition is given
 /// back, so what was noted and not served is answered first; what comes after, the context answers by itself.
 impl Drop for Member {
     fn drop(&mut self) {

@@ -9,17 +9,22 @@
 //!
 //! Lost partitions skip 2 and 3: somebody else already reads them.
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::consumer::{ConsumeError, Options, POLL, Polling};
+use crate::member::Member;
 use crate::rebalance::{give_back, take};
 use crate::status::Counters;
 
 /// Longest wait for the outcome of the commit of a revoke.
 const COMMIT: Duration = Duration::from_secs(5);
+/// Longest wait for the broker to let a member go. The client itself waits as long as for any other answer, a minute, and longer
+/// behind a commit that is not answered.
+const LEAVE: Duration = Duration::from_secs(3);
 /// Longest wait of the polling thread for an answer of the cluster.
 const QUESTION: Duration = Duration::from_secs(1);
 
@@ -112,8 +117,8 @@ impl Polling {
         Ok(())
     }
 
-    /// Drains, commits, and lets go of everything. True when everything in flight came to rest before the deadline.
-    pub(crate) fn close(mut self) -> Result<bool, ConsumeError> {
+    /// Drains, commits, and lets go of every partition. True when everything in flight came to rest before the deadline.
+    pub(crate) fn close(&mut self) -> Result<bool, ConsumeError> {
         let held = self.assignments.held();
         self.assignments.stop_dispatch(&held);
         let drained = self.drain(&held);
@@ -122,6 +127,23 @@ impl Polling {
         self.status.publish(Vec::new());
         tracing::info!(drained, redelivered, "consumer closed");
         Ok(drained)
+    }
+}
+
+/// Leaves the group, or lets the process end without: the broker then takes the partitions away after the session timeout.
+pub(crate) fn leave(member: Member) {
+    let (done, left) = std::sync::mpsc::channel::<()>();
+    let leaving = std::thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || {
+        drop(member);
+        drop(done);
+    });
+    match leaving {
+        // The member went with the thread that could not be made.
+        Err(error) => tracing::warn!(%error, "the client was closed without a thread of its own"),
+        Ok(_) if left.recv_timeout(LEAVE) == Err(RecvTimeoutError::Timeout) => {
+            tracing::warn!("the broker does not answer, the group is left without its word");
+        }
+        Ok(_) => {}
     }
 }
 
