@@ -6,7 +6,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use schema::dead_letter::DeadLetter;
+use schema::dead_letter::{DeadLetter, Detail};
 use schema::headers;
 use schema::reason::{Reason, Stage};
 use schema::record::{Headers, Record};
@@ -89,10 +89,16 @@ pub struct Letter {
     pub attempts: Option<u32>,
     /// Whether the record may succeed later, unchanged.
     pub retryable: Option<bool>,
+    /// A label of the error, finer than the reason; of other dialects the exception's class.
+    pub error_type: Option<String>,
+    /// What its writer said of the error, in words.
+    pub error_message: Option<String>,
     /// The same for every record that fails alike.
     pub fingerprint: Option<String>,
     /// The violated rules.
     pub rule_ids: Vec<String>,
+    /// Each violated rule with the place in the value.
+    pub details: Vec<Detail>,
     /// When the record failed first; microseconds.
     pub first_failed_at: DateTime<Utc>,
     /// When the record failed now; microseconds. Where the letter does not say: when the broker took it.
@@ -123,8 +129,11 @@ impl Letter {
                 stage: Some(ours.stage),
                 attempts: Some(ours.attempts),
                 retryable: Some(ours.retryable),
+                error_type: Some(ours.error_type),
+                error_message: Some(ours.error_message),
                 fingerprint: Some(ours.fingerprint),
                 rule_ids: ours.rule_ids,
+                details: ours.details,
                 first_failed_at: ours.first_failed_at,
                 failed_at: ours.failed_at,
                 source: Source {
@@ -152,8 +161,11 @@ impl Letter {
             stage: None,
             attempts: None,
             retryable: None,
+            error_type: None,
+            error_message: None,
             fingerprint: None,
             rule_ids: Vec::new(),
+            details: Vec::new(),
             first_failed_at: appended,
             failed_at: appended,
             source: Source::default(),
@@ -195,6 +207,8 @@ mod tests {
         assert_eq!((letter.reason, letter.stage), (Some(Reason::QualityRule), Some(Stage::Quality)));
         assert_eq!((letter.attempts, letter.retryable, letter.replays()), (Some(1), Some(false), 0));
         assert_eq!(letter.rule_ids, ["email.format"]);
+        assert_eq!(letter.details, [Detail { pointer: "/email".to_owned(), rule: "email.format".to_owned() }]);
+        assert!(letter.error_type.is_some() && letter.error_message.is_some());
         assert_eq!(letter.failed_at, fixture::now());
         assert_eq!(letter.source.topic.as_deref(), Some("user_data"));
         assert_eq!((letter.source.partition, letter.source.offset), (Some(3), Some(1042)));
