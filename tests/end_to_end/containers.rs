@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use local_stack::{Profile, StackOptions};
 use schema::topics;
 
 fn file(name: &str) -> String {
@@ -43,5 +44,11 @@ fn the_containers_and_the_local_stack_run_the_same_kafka_and_cassandra() {
         for version in versions {
             assert!(pom.contains(&format!(">{version}<")), "{image} {version}");
         }
+    }
+    let options = StackOptions::new("unused", Profile::Demo).with_rows_kept_at_a_kill();
+    let of_the_file = options.cassandra_yaml.iter().map(|(name, value)| format!("settings.{name}={value}"));
+    for property in of_the_file.chain(["config.allow_system_properties=true".to_owned()]) {
+        let flag = format!("-Dcassandra.{property}");
+        assert!(compose.lines().any(|line| line.trim() == flag), "{flag}");
     }
 }

@@ -66,8 +66,9 @@ impl StackOptions {
         }
     }
 
-    /// With a Cassandra that keeps every acknowledged row when it is killed. A stock one replays its commit log only up to the
-    /// last marker, which is written every 100 ms (CASSANDRA-13987), so a single node forgets what came after.
+    /// With a Cassandra that keeps every acknowledged row when it is killed, as the one of `docker-compose.yml`. A stock one
+    /// replays its commit log only up to the last marker, which is written every 100 ms (CASSANDRA-13987), so a single node
+    /// forgets what came after.
     #[must_use]
     pub fn with_rows_kept_at_a_kill(mut self) -> Self {
         for (name, value) in

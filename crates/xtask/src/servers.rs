@@ -51,7 +51,7 @@ fn start(ports: Ports, data_dir: &Path, artifacts: &Artifacts) -> Result<Arc<Sta
     let options = StackOptions {
         kafka_port: fixed(ports.kafka_port),
         cassandra_port: fixed(ports.cassandra_port),
-        ..StackOptions::new(data_dir, Profile::Demo)
+        ..StackOptions::new(data_dir, Profile::Demo).with_rows_kept_at_a_kill()
     };
     Ok(Arc::new(Stack::start(&options, artifacts)?))
 }
