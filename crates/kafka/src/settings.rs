@@ -179,7 +179,10 @@ impl KafkaSettings {
             .set("bootstrap.servers", &self.bootstrap_servers)
             .set("client.id", client_id)
             .set("socket.keepalive.enable", "true")
-            .set("reconnect.backoff.max.ms", "5000")
+            // As the Java clients: a broker that is back is found within a second, one that vanished without a word (60 s here
+            // by default) is given up after half a minute.
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("socket.timeout.ms", "30000")
             .set("message.max.bytes", LARGEST_MESSAGE_BYTES.to_string());
         for (name, value) in &self.security {
             config.set(*name, value);
