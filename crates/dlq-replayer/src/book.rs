@@ -4,6 +4,8 @@
 //!   crashed between its dead letter and its commit.
 //! - Of letters with the same id and different bytes the newest goes by the id, the others go by their coordinates.
 //! - A ledger entry speaks of the letter at its coordinates that failed at its time, and of no other.
+//! - An entry that says how a replay ended speaks of that replay only: where something else became of the letter meanwhile, it
+//!   is passed over.
 //! - A letter that was replayed and came back is boomeranged, whether or not the job lived to write that down.
 
 use std::collections::{BTreeMap, HashMap};
@@ -163,6 +165,7 @@ impl Book {
                 // A letter's id can change, and with it the entry's partition: the topic's order says nothing then.
                 Some(known) if known.at > made.at => None,
                 Some(known) if *known == made => None,
+                Some(known) if made.is_ending() && !may_end(known, &made) => None,
                 _ => {
                     let state = made.state;
                     self.ledger.insert(made.dlq, made);
@@ -268,6 +271,12 @@ impl Book {
         }
         census
     }
+}
+
+/// Whether `ending` is how the replay that `known` speaks of ended, and not told yet.
+fn may_end(known: &Disposition, ending: &Disposition) -> bool {
+    let of_replay = known.state == State::Replayed || known.is_ending();
+    of_replay && known.replay_id == ending.replay_id && known.state != ending.state
 }
 
 /// The same for the same key and value, in every run of one build.

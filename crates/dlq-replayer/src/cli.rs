@@ -2,11 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::job::command::ReplayArguments;
 use crate::selection::Selection;
-use crate::settings::FASTEST;
-
-/// Characters of `--why`, at most: it travels in a header of every replayed record.
-const LONGEST_REASON: usize = 500;
 
 /// What a command writes to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -63,37 +60,6 @@ pub enum Command {
     /// their attempts are used up, or not processed yet. Stopping it at any time is safe: what was replayed is accounted for
     /// and not taken again.
     Replay(ReplayArguments),
-}
-
-/// The flags of `replay`.
-#[derive(Debug, Clone, Args)]
-pub struct ReplayArguments {
-    /// Why; kept in the ledger and in each replayed record
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
-    pub why: String,
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-    /// Records per second [default: REPLAY_RATE_PER_SECOND]
-    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..=i64::from(FASTEST)))]
-    pub rate: Option<u32>,
-    /// How to show the report
-    #[arg(long, value_enum, default_value_t)]
-    pub output: Output,
-    /// Which ones.
-    #[command(flatten)]
-    pub selection: Selection,
-}
-
-fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("a reason is needed".to_owned());
-    }
-    if text.chars().count() > LONGEST_REASON {
-        return Err(format!("at most {LONGEST_REASON} characters"));
-    }
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]

@@ -103,6 +103,17 @@ impl<'de> Deserialize<'de> for State {
     }
 }
 
+/// Where the record of a dead letter landed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landed {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
 /// One entry. It speaks of the dead letter at `dlq` that failed at `failed_at`: together they name it even where a topic was
 /// made anew and its offsets, and with them the ids, began again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +145,12 @@ pub struct Disposition {
     /// The dead letter it came back as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boomerang: Option<String>,
+    /// Where its record landed: the replayed one, or the copy on the parked topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landed: Option<Landed>,
+    /// Whether the job that replayed it waits for it. Else `serve` watches it come home.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub attended: bool,
     /// What led to the state where no person chose it: [`REPLAY_LIMIT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -152,6 +169,7 @@ pub struct Unreadable {
 
 /// A record of the ledger topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "almost every record of the topic is the large one")]
 pub enum Entry {
     /// Something became of a dead letter.
     Made(Disposition),
@@ -174,8 +192,15 @@ impl Disposition {
             replays,
             replay_id: None,
             boomerang: None,
+            landed: None,
+            attended: true,
             cause: None,
         }
+    }
+
+    /// Whether it says how a replay ended.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.state, State::Confirmed | State::Boomeranged)
     }
 
     /// The entry as a record of the ledger topic.
@@ -211,6 +236,15 @@ impl Entry {
         let entry: Disposition = serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))?;
         Ok(Self::Made(Disposition { id: id.to_owned(), ..entry }))
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// RFC 3339, UTC, microseconds.
@@ -255,6 +289,8 @@ mod tests {
             let full = Disposition {
                 replay_id: Some("r1".to_owned()),
                 boomerang: Some("user_data/3/2000".to_owned()),
+                landed: Some(Landed { topic: "user_data".to_owned(), partition: 3, offset: 2001 }),
+                attended: false,
                 cause: Some(REPLAY_LIMIT.to_owned()),
                 ..entry(state)
             };

@@ -3,25 +3,31 @@
 //! In this order: first the group's committed offset passes the record, then the dead-letter topic is looked at. The processor
 //! commits past a record only after its dead letter is stored (I2), so a record that was passed and is not on the
 //! dead-letter topic is home.
+//!
+//! The ledger is told by a plain producer and not under the job's transactional id: an ending never makes a letter unresolved
+//! again, so nobody replays it for that, and whoever waits neither fences another job nor is fenced by one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{SubsecRound as _, Utc};
-use kafka::{Admin, AdminError, Delivered, KafkaSettings, TransactionalProducer};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use futures::future::try_join_all;
+use kafka::{Admin, AdminError, KafkaSettings, Producer, SendError};
 use service::shutdown::Shutdown;
+use tokio::sync::watch;
 
 use crate::disposition::{Disposition, State};
-use crate::mailroom::Mailroom;
-use crate::replay::{Flight, ReplayError};
+use crate::job::JobError;
+use crate::job::progress::{Phase, Progress};
+use crate::mailroom::{CLIENT, Mailroom, Return};
 use crate::report::Report;
 
 /// How often the group is asked for its offsets.
 const LOOK: Duration = Duration::from_millis(500);
 /// A group that commits nothing for so long is not waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Ledger entries of one transaction.
+/// Ledger entries under way at once.
 const CHUNK: usize = 1000;
 
 /// What the waiting needs.
@@ -29,8 +35,7 @@ pub(crate) struct Watch<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) mailroom: &'a Mailroom,
     pub(crate) kafka: &'a KafkaSettings,
-    pub(crate) producer: &'a TransactionalProducer,
-    pub(crate) ledger: &'a Arc<str>,
+    pub(crate) progress: &'a watch::Sender<Progress>,
 }
 
 impl Watch<'_> {
@@ -38,44 +43,51 @@ impl Watch<'_> {
     /// before the first of them left.
     pub(crate) async fn settle(
         &self,
-        flights: Vec<Flight>,
+        flights: Vec<Disposition>,
         since: BTreeMap<i32, i64>,
         report: &mut Report,
         shutdown: &Shutdown,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), JobError> {
         if flights.is_empty() {
             return Ok(());
         }
         tracing::info!(group = self.kafka.group_id, records = flights.len(), "waiting until they are processed");
-        let (passed, open) = self.passed(flights, shutdown).await;
-        report.unconfirmed = open.len();
+        let (passed, open) = self.passed(flights, report, shutdown).await;
+        report.unconfirmed += open.len();
         if passed.is_empty() {
             return Ok(());
         }
         let came_back = self.mailroom.boomerangs(&report.replay_id, since).await?;
-        let entries = endings(passed, &came_back);
-        for chunk in entries.chunks(CHUNK) {
-            let records: Vec<_> = chunk.iter().map(|entry| entry.record(self.ledger)).collect();
-            let published = report.replayed + report.parked;
-            let stopped = |source| ReplayError::after(published, source);
-            self.producer.publish(&records).await.map_err(stopped)?;
+        let entries: Vec<_> = passed.into_iter().map(|entry| ending(entry, &came_back, Utc::now())).collect();
+        tell(&Producer::new(self.kafka, CLIENT)?, &entries, &self.kafka.topics.ledger).await?;
+        for entry in &entries {
+            if entry.state == State::Boomeranged {
+                report.boomerang(came_back.get(&entry.id).and_then(|back| back.reason));
+            } else {
+                report.confirmed += 1;
+            }
         }
-        report.boomeranged = entries.iter().filter(|entry| entry.state == State::Boomeranged).count();
-        report.confirmed = entries.len() - report.boomeranged;
         Ok(())
     }
 
     /// Those that the group has passed, and those that it has not when the waiting ends.
-    async fn passed(&self, flights: Vec<Flight>, shutdown: &Shutdown) -> (Vec<Flight>, Vec<Flight>) {
+    async fn passed(
+        &self,
+        flights: Vec<Disposition>,
+        report: &Report,
+        shutdown: &Shutdown,
+    ) -> (Vec<Disposition>, Vec<Disposition>) {
         let (mut passed, mut open) = (Vec::new(), flights);
         let (mut last, mut moved) = (BTreeMap::new(), Instant::now());
         loop {
-            match self.committed().await {
+            let counts = Report { unconfirmed: report.unconfirmed + open.len(), ..report.clone() };
+            self.progress.send_replace(Progress { phase: Phase::Waiting, report: counts });
+            match committed(self.admin, self.kafka).await {
                 Ok(committed) => {
                     if committed != last {
                         moved = Instant::now();
                     }
-                    let (home, away) = open.into_iter().partition(|flight| is_passed(flight.landed, &committed));
+                    let (home, away) = open.into_iter().partition(|entry| is_passed(entry, &committed));
                     let home: Vec<_> = home;
                     passed.extend(home);
                     open = away;
@@ -99,54 +111,70 @@ impl Watch<'_> {
         }
         (passed, open)
     }
+}
 
-    async fn committed(&self) -> Result<BTreeMap<i32, i64>, AdminError> {
-        self.admin.committed(&self.kafka.group_id, &self.kafka.topics.user_data).await
+/// What the processor's group has committed on the users' topic.
+pub(crate) async fn committed(admin: &Admin, kafka: &KafkaSettings) -> Result<BTreeMap<i32, i64>, AdminError> {
+    admin.committed(&kafka.group_id, &kafka.topics.user_data).await
+}
+
+/// Whether the group is past the replayed record. A committed offset is the next one to be read.
+pub(crate) fn is_passed(entry: &Disposition, committed: &BTreeMap<i32, i64>) -> bool {
+    let landed = entry.landed.as_ref();
+    landed.is_some_and(|at| committed.get(&at.partition).is_some_and(|next| *next > at.offset))
+}
+
+/// What the ledger says of a record that was passed.
+pub(crate) fn ending(entry: Disposition, came_back: &HashMap<String, Return>, now: DateTime<Utc>) -> Disposition {
+    let boomerang = came_back.get(&entry.id).map(|back| back.id.clone());
+    let state = if boomerang.is_some() { State::Boomeranged } else { State::Confirmed };
+    Disposition { state, boomerang, at: now.trunc_subsecs(6).max(entry.at), ..entry }
+}
+
+/// Writes endings into the ledger.
+pub(crate) async fn tell(producer: &Producer, entries: &[Disposition], ledger: &str) -> Result<(), SendError> {
+    let ledger = Arc::from(ledger);
+    for chunk in entries.chunks(CHUNK) {
+        try_join_all(chunk.iter().map(|entry| producer.send(entry.record(&ledger)))).await?;
     }
-}
-
-/// A committed offset is the next one to be read.
-fn is_passed(landed: Delivered, committed: &BTreeMap<i32, i64>) -> bool {
-    committed.get(&landed.partition).is_some_and(|next| *next > landed.offset)
-}
-
-/// What the ledger says of records that were passed.
-fn endings(passed: Vec<Flight>, came_back: &HashMap<String, String>) -> Vec<Disposition> {
-    let at = Utc::now().trunc_subsecs(6);
-    let ending = |flight: Flight| {
-        let boomerang = came_back.get(&flight.entry.id).cloned();
-        let state = if boomerang.is_some() { State::Boomeranged } else { State::Confirmed };
-        Disposition { state, boomerang, at: at.max(flight.entry.at), ..flight.entry }
-    };
-    passed.into_iter().map(ending).collect()
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disposition::Landed;
     use crate::fixture;
 
-    #[test]
-    fn a_record_is_passed_when_the_next_offset_to_read_lies_behind_it() {
-        let landed = Delivered { partition: 1, offset: 7 };
-        for (committed, passed) in
-            [(vec![], false), (vec![(0, 99)], false), (vec![(1, 7)], false), (vec![(1, 8)], true)]
-        {
-            assert_eq!(is_passed(landed, &committed.into_iter().collect()), passed);
+    fn replayed(offset: i64) -> Disposition {
+        let letter = fixture::read_letter(0, offset, offset);
+        let landed = Landed { topic: "user_data".to_owned(), partition: 1, offset };
+        Disposition {
+            landed: Some(landed),
+            ..Disposition::new(&letter, State::Replayed, 1, "me", "why", fixture::now())
         }
     }
 
     #[test]
+    fn a_record_is_passed_when_the_next_offset_to_read_lies_behind_it() {
+        for (committed, passed) in
+            [(vec![], false), (vec![(0, 99)], false), (vec![(1, 7)], false), (vec![(1, 8)], true)]
+        {
+            assert_eq!(is_passed(&replayed(7), &committed.into_iter().collect()), passed);
+        }
+        let nowhere = Disposition { landed: None, ..replayed(7) };
+        assert!(!is_passed(&nowhere, &BTreeMap::from([(1, 8)])), "nobody knows where it landed");
+    }
+
+    #[test]
     fn what_came_back_is_boomeranged_and_the_rest_is_confirmed() {
-        let flight = |offset| {
-            let letter = fixture::read_letter(0, offset, offset);
-            let entry = Disposition::new(&letter, State::Replayed, 1, "me", "why", fixture::now());
-            Flight { entry, landed: Delivered { partition: 0, offset } }
-        };
-        let came_back = HashMap::from([("user_data/0/1".to_owned(), "user_data/0/9".to_owned())]);
-        let entries = endings(vec![flight(1), flight(2)], &came_back);
-        let told: Vec<_> =
-            entries.iter().map(|entry| (entry.state, entry.boomerang.as_deref(), entry.replays)).collect();
-        assert_eq!(told, [(State::Boomeranged, Some("user_data/0/9"), 1), (State::Confirmed, None, 1)]);
+        let back = Return { id: "user_data/0/9".to_owned(), reason: None };
+        let came_back = HashMap::from([("user_data/0/1".to_owned(), back)]);
+        let told = [1, 2].map(|offset| {
+            let entry = ending(replayed(offset), &came_back, fixture::now());
+            (entry.state, entry.boomerang, entry.replays)
+        });
+        let boomeranged = (State::Boomeranged, Some("user_data/0/9".to_owned()), 1);
+        assert_eq!(told, [boomeranged, (State::Confirmed, None, 1)]);
     }
 }

@@ -6,7 +6,7 @@
 //! - [`letter`]: a dead letter as read, of any dialect; [`selection`]: which ones are meant.
 //! - [`disposition`]: an entry of the ledger; [`book`]: the fold of dead letters and ledger into states.
 //! - [`redrive`]: from a dead letter to the record that is published again.
-//! - [`replay`]: the job; [`homecoming`]: how it waits; [`serve`]: the daemon.
+//! - [`job`]: what is done about dead letters, in transactions; [`homecoming`]: how it waits; [`serve`]: the daemon.
 
 pub mod book;
 mod check;
@@ -16,6 +16,7 @@ pub mod disposition;
 mod fixture;
 mod homecoming;
 mod inquiry;
+pub mod job;
 pub mod letter;
 pub mod listing;
 mod mailroom;
@@ -23,7 +24,6 @@ mod metrics;
 mod operator;
 mod pace;
 pub mod redrive;
-pub mod replay;
 pub mod report;
 pub mod selection;
 mod serve;
@@ -41,8 +41,8 @@ use service::telemetry::chain;
 
 use crate::cli::{Arguments, Command};
 pub use crate::inquiry::InquiryError;
+use crate::job::command::{self, CommandError};
 use crate::mailroom::Mailroom;
-pub use crate::replay::ReplayError;
 pub use crate::settings::ReplayerSettings;
 
 /// The replayer as a service.
@@ -103,9 +103,9 @@ pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Cont
         Command::Ls { selection, output } => looked(&context, inquiry::list(&mailroom, selection, *output)).await,
         Command::Show { id, output } => looked(&context, inquiry::show(&mailroom, id, *output)).await,
         Command::Stats { selection, output } => looked(&context, inquiry::stats(&mailroom, selection, *output)).await,
-        Command::Replay(replay) => match replay::run(&settings, replay, &context).await {
+        Command::Replay(replay) => match command::replay(&settings, replay, &context).await {
             Ok(report) => Ok(inquiry::tell(report.as_ref(), replay.output)?),
-            Err(error @ ReplayError::NobodyToAsk(_)) => say(Exit::Usage, &chain(&error)),
+            Err(error @ CommandError::NobodyToAsk(_)) => say(Exit::Usage, &chain(&error)),
             Err(error) => say(Exit::Failed, &chain(&error)),
         },
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use kafka::{Admin, ClientError, KafkaSettings, ReadError, Start, TopicError, TopicReader};
+use schema::reason::Reason;
 use schema::record::Record;
 use tokio::sync::mpsc;
 
@@ -35,6 +36,13 @@ pub enum MailError {
     /// The task that reads ended early.
     #[error("the task that reads ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+/// The dead letter that a replayed record came back as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Return {
+    pub(crate) id: String,
+    pub(crate) reason: Option<Reason>,
 }
 
 /// See the module's page. Cheap to clone.
@@ -127,19 +135,19 @@ impl Mailroom {
     }
 
     /// What has come back from a job since the dead-letter topic ended at `since`: the letters that were replayed, each with
-    /// the id of the one it came back as.
+    /// the one it came back as.
     pub(crate) async fn boomerangs(
         &self,
         replay_id: &str,
         since: BTreeMap<i32, i64>,
-    ) -> Result<HashMap<String, String>, MailError> {
+    ) -> Result<HashMap<String, Return>, MailError> {
         let (this, replay_id) = (self.clone(), replay_id.to_owned());
         let found = tokio::task::spawn_blocking(move || {
             let mut found = HashMap::new();
             this.each(&this.kafka.topics.dlq, &Start::At(since), |record| {
                 let letter = Letter::of(record);
                 if let Some(boomerang) = letter.boomerang.filter(|boomerang| boomerang.replay_id == replay_id) {
-                    found.insert(boomerang.of, letter.id);
+                    found.insert(boomerang.of, Return { id: letter.id, reason: letter.reason });
                 }
             })?;
             Ok::<_, ReadError>(found)

@@ -66,6 +66,21 @@ pub enum Refusal {
     Gone,
 }
 
+impl Refusal {
+    /// A stable label.
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::UnknownDialect => "unknown_dialect",
+            Self::OtherTopic(_) => "other_topic",
+            Self::NoVersion => "no_version",
+            Self::NoEvent => "no_event",
+            Self::StillFails(_) => "still_fails",
+            Self::NotTaken(_) => "not_taken",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 /// What all records of one replay have in common.
 #[derive(Debug, Clone)]
 pub struct Redrive {

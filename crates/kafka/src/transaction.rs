@@ -107,10 +107,23 @@ impl TransactionalProducer {
     /// See [`TransactionError`]. After [`TransactionError::Fenced`] and [`TransactionError::Unknown`] this producer is at its
     /// end, and only a new one of the same id can learn what became of the transaction.
     pub async fn publish(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, TransactionError> {
-        match self.attempt(records).await {
+        self.publish_with(records, |_| Vec::new()).await
+    }
+
+    /// The same with further records, in the same transaction, that tell where the first ones were stored. `account` gets the
+    /// places in order.
+    ///
+    /// # Errors
+    /// As [`Self::publish`]; places of [`TransactionError::Refused`] beyond `records` are those of the account.
+    pub async fn publish_with(
+        &self,
+        records: &[NewRecord],
+        account: impl Fn(&[Delivered]) -> Vec<NewRecord>,
+    ) -> Result<Vec<Delivered>, TransactionError> {
+        match self.attempt(records, &account).await {
             // Where the broker has refused a record, the client goes on with a gap in its sequence numbers: its next transaction
             // to that partition fails, and only that one's abort mends the gap.
-            Err(TransactionError::Aborted(SendError::Transient(_))) => self.attempt(records).await,
+            Err(TransactionError::Aborted(SendError::Transient(_))) => self.attempt(records, &account).await,
             attempted => attempted,
         }
     }
@@ -129,9 +142,13 @@ impl TransactionalProducer {
         sent.map(drop).map_err(|failures| cause_of(&failures))
     }
 
-    async fn attempt(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, TransactionError> {
+    async fn attempt(
+        &self,
+        records: &[NewRecord],
+        account: impl Fn(&[Delivered]) -> Vec<NewRecord>,
+    ) -> Result<Vec<Delivered>, TransactionError> {
         self.client.begin_transaction().map_err(TransactionError::at("its begin"))?;
-        match self.send_all(records).await {
+        match self.send_with_account(records, account).await {
             Ok(delivered) => {
                 self.commit().await?;
                 Ok(delivered)
@@ -141,6 +158,24 @@ impl TransactionalProducer {
                 self.abort().await?;
                 Err(cause_of(&failures))
             }
+        }
+    }
+
+    async fn send_with_account(
+        &self,
+        records: &[NewRecord],
+        account: impl Fn(&[Delivered]) -> Vec<NewRecord>,
+    ) -> Result<Vec<Delivered>, Vec<(usize, RDKafkaErrorCode)>> {
+        let delivered = self.send_all(records).await?;
+        // A broker that has forgotten a batch acknowledges its repetition without saying where it is.
+        let unplaced = delivered.iter().position(|stored| stored.offset < 0);
+        if let Some(place) = unplaced {
+            return Err(vec![(place, RDKafkaErrorCode::MessageTimedOut)]);
+        }
+        let behind = |(place, code)| (records.len() + place, code);
+        match self.send_all(&account(&delivered)).await {
+            Ok(_) => Ok(delivered),
+            Err(failures) => Err(failures.into_iter().map(behind).collect()),
         }
     }
 

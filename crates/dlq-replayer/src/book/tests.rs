@@ -100,6 +100,26 @@ fn a_letter_that_is_replayed_again_is_not_boomeranged_by_its_earlier_replay() {
 }
 
 #[test]
+fn an_ending_speaks_of_its_own_replay_only() {
+    let letter = fixture::read_letter(3, 1042, 10);
+    let of_job = |state, job: &str| {
+        let made = Disposition { replay_id: Some(job.to_owned()), ..made(&letter, state) };
+        Ok(Entry::Made(made))
+    };
+    let mut book = book([letter.clone()]);
+    book.entry(of_job(State::Replayed, "second"));
+    assert_eq!(book.entry(of_job(State::Confirmed, "first")), None, "late");
+    assert_eq!(state(&book, &letter.id), Some(State::Replayed));
+    assert_eq!(book.entry(of_job(State::Confirmed, "second")), Some(State::Confirmed));
+    let again = Disposition { at: fixture::now() + TimeDelta::seconds(1), ..made(&letter, State::Confirmed) };
+    let again = Disposition { replay_id: Some("second".to_owned()), ..again };
+    assert_eq!(book.entry(Ok(Entry::Made(again))), None, "told already");
+    book.entry(of_job(State::Discarded, "second"));
+    assert_eq!(book.entry(of_job(State::Confirmed, "second")), None, "nothing ends what a person has decided since");
+    assert_eq!(state(&book, &letter.id), Some(State::Discarded));
+}
+
+#[test]
 fn the_same_failure_told_twice_is_one_dead_letter() {
     let first = fixture::read_letter(0, 1, 10);
     let again = moved(&first, 12, 500);
