@@ -1,4 +1,5 @@
-//! The HTTP interface of every service: liveness, readiness, metrics, version, and what the service adds.
+//! The HTTP interface of every service: liveness, readiness, metrics, version, and what the service adds: actions, which are
+//! guarded here, or pages, which guard themselves.
 
 use std::convert::Infallible;
 use std::future::IntoFuture as _;
@@ -10,7 +11,6 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -45,13 +45,25 @@ impl AdminSettings {
 /// What a service adds to the interface, mounted once it is there. Clones share one slot.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
-    added: Arc<OnceLock<Router>>,
+    added: Arc<OnceLock<Added>>,
+}
+
+#[derive(Debug)]
+enum Added {
+    Actions(Router),
+    Pages(Router),
 }
 
 impl Routes {
     /// Mounts `router`; only the first call counts. Everything but GET and HEAD is guarded by `ADMIN_TOKEN`.
     pub fn mount(&self, router: Router) {
-        self.added.get_or_init(|| router);
+        self.added.get_or_init(|| Added::Actions(router));
+    }
+
+    /// Mounts pages for people; only the first call counts. They guard themselves, looking included: each request brings the
+    /// [`Guard`] in force and the [`ConnectInfo`](axum::extract::ConnectInfo) of its sender.
+    pub fn mount_pages(&self, router: Router) {
+        self.added.get_or_init(|| Added::Pages(router));
     }
 }
 
@@ -77,7 +89,7 @@ pub enum AdminError {
 #[derive(Debug)]
 pub struct Admin {
     listener: TcpListener,
-    guard: Guard,
+    guards: Guards,
 }
 
 impl Admin {
@@ -94,12 +106,7 @@ impl Admin {
                 AdminError::Bind { addr, source }
             }
         })?;
-        let guard = if addr.ip().is_loopback() {
-            Guard::Open
-        } else {
-            settings.token.clone().map_or(Guard::Closed, Guard::Token)
-        };
-        Ok(Self { listener, guard })
+        Ok(Self { listener, guards: Guards::new(addr.ip().is_loopback(), settings.token.clone()) })
     }
 
     /// Where it listens: the port is a real one even where the settings said 0.
@@ -121,14 +128,14 @@ impl Admin {
         metrics: Metrics,
         routes: Routes,
     ) -> io::Result<()> {
-        let router = router(Surface { service, health, metrics, routes }, self.guard);
-        axum::serve(self.listener, router).into_future().await
+        let router = router(Surface { service, health, metrics, routes, guards: self.guards });
+        axum::serve(self.listener, router.into_make_service_with_connect_info::<SocketAddr>()).into_future().await
     }
 }
 
-/// Who may do more than look.
+/// Who is let in.
 #[derive(Debug, Clone)]
-enum Guard {
+pub enum Guard {
     /// Everyone: only this machine can reach the address.
     Open,
     /// Whoever has the token.
@@ -138,21 +145,37 @@ enum Guard {
 }
 
 #[derive(Debug, Clone)]
+struct Guards {
+    /// Of what is more than looking.
+    actions: Guard,
+    /// Of pages for people, which show what records hold. A proxy may stand before a loopback address: a token that is set is
+    /// asked for there too.
+    pages: Guard,
+}
+
+impl Guards {
+    fn new(is_loopback: bool, token: Option<Secret>) -> Self {
+        let actions = if is_loopback { Guard::Open } else { token.clone().map_or(Guard::Closed, Guard::Token) };
+        Self { pages: token.map_or_else(|| actions.clone(), Guard::Token), actions }
+    }
+}
+
+#[derive(Debug, Clone)]
 struct Surface {
     service: &'static str,
     health: Health,
     metrics: Metrics,
     routes: Routes,
+    guards: Guards,
 }
 
-fn router(surface: Surface, guard: Guard) -> Router {
+fn router(surface: Surface) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/version", get(version))
         .fallback(added)
-        .layer(axum::middleware::from_fn_with_state(guard, guarded))
         .with_state(surface)
 }
 
@@ -179,21 +202,33 @@ async fn version(State(surface): State<Surface>) -> Response {
     Json(json!({"name": surface.service, "version": VERSION, "revision": REVISION})).into_response()
 }
 
-async fn added(State(surface): State<Surface>, request: Request) -> Result<Response, Infallible> {
+async fn added(State(surface): State<Surface>, mut request: Request) -> Result<Response, Infallible> {
     match surface.routes.added.get() {
-        Some(router) => router.clone().oneshot(request).await,
+        Some(Added::Actions(router)) => match refusal(&surface.guards.actions, &request) {
+            Some(refusal) => Ok(refusal),
+            None => router.clone().oneshot(request).await,
+        },
+        Some(Added::Pages(router)) => {
+            request.extensions_mut().insert(surface.guards.pages);
+            router.clone().oneshot(request).await
+        }
         None => Ok(StatusCode::NOT_FOUND.into_response()),
     }
 }
 
-async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+fn refusal(guard: &Guard, request: &Request) -> Option<Response> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
     match guard {
-        _ if looks => next.run(request).await,
-        Guard::Open => next.run(request).await,
-        Guard::Token(token) if carries(&request, &token) => next.run(request).await,
-        Guard::Token(_) => refused(StatusCode::UNAUTHORIZED, "this needs the header authorization: Bearer ADMIN_TOKEN"),
-        Guard::Closed => refused(StatusCode::FORBIDDEN, "actions are off: set ADMIN_TOKEN, or ADMIN_ADDR to loopback"),
+        Guard::Open => None,
+        Guard::Token(token) if carries(request, token) => None,
+        Guard::Token(_) => {
+            Some(refused(StatusCode::UNAUTHORIZED, "this needs the header authorization: Bearer ADMIN_TOKEN"))
+        }
+        Guard::Closed => {
+            Some(refused(StatusCode::FORBIDDEN, "actions are off: set ADMIN_TOKEN, or ADMIN_ADDR to loopback"))
+        }
     }
 }
 
@@ -201,23 +236,29 @@ fn refused(status: StatusCode, why: &str) -> Response<Body> {
     (status, Json(json!({"error": why}))).into_response()
 }
 
-/// Compared without an early end, so that the time taken tells nothing about the token.
 fn carries(request: &Request, token: &Secret) -> bool {
-    let given =
-        request.headers().get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    let (given, token) = (given.unwrap_or_default(), token.expose().as_bytes());
-    given.len() == token.len() && given.iter().zip(token).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+    let given = request.headers().get(header::AUTHORIZATION);
+    given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer ")).is_some_and(|given| token.is(given))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::Extension;
     use axum::routing::post;
+    use serde_json::Value;
 
     use super::*;
 
-    async fn answer(guard: Guard, method: Method, path: &str, token: Option<&str>) -> (StatusCode, serde_json::Value) {
-        let surface =
-            Surface { service: "thing", health: Health::new(), metrics: Metrics::new(), routes: Routes::default() };
+    fn surface(guards: Guards) -> Surface {
+        let (health, metrics) = (Health::new(), Metrics::new());
+        Surface { service: "thing", health, metrics, routes: Routes::default(), guards }
+    }
+
+    fn guards(token: Option<&str>) -> Guards {
+        Guards::new(false, token.map(Secret::new))
+    }
+
+    async fn answer(surface: Surface, method: Method, path: &str, token: Option<&str>) -> (StatusCode, Value) {
         surface.health.not_ready("kafka", "no topic", "create it");
         surface.routes.mount(Router::new().route("/v1/act", post(|| async { Json(json!({"acted": true})) })));
         let mut request = Request::builder().method(method).uri(path);
@@ -225,7 +266,7 @@ mod tests {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(Body::empty()).expect("a request");
-        let response = router(surface, guard).oneshot(request).await.expect("an answer");
+        let response = router(surface).oneshot(request).await.expect("an answer");
         let status = response.status();
         let body = axum::body::to_bytes(response.into_body(), 65_536).await.expect("a body");
         (status, serde_json::from_slice(&body).unwrap_or_default())
@@ -233,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_that_is_not_ready_says_why_and_what_mends_it() {
-        let (status, body) = answer(Guard::Open, Method::GET, "/readyz", None).await;
+        let (status, body) = answer(surface(Guards::new(true, None)), Method::GET, "/readyz", None).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(body["ready"], false);
         assert_eq!(
@@ -244,31 +285,43 @@ mod tests {
 
     #[tokio::test]
     async fn an_action_needs_the_token_beyond_loopback_and_looking_never_does() {
-        let token = || Guard::Token(Secret::new("hunter2"));
-        for (guard, given, expected) in [
-            (Guard::Open, None, StatusCode::OK),
-            (Guard::Closed, Some("hunter2"), StatusCode::FORBIDDEN),
-            (token(), None, StatusCode::UNAUTHORIZED),
-            (token(), Some("hunter"), StatusCode::UNAUTHORIZED),
-            (token(), Some("hunter3"), StatusCode::UNAUTHORIZED),
-            (token(), Some("hunter2"), StatusCode::OK),
+        for (guards, given, expected) in [
+            (Guards::new(true, None), None, StatusCode::OK),
+            (guards(None), Some("hunter2"), StatusCode::FORBIDDEN),
+            (guards(Some("hunter2")), None, StatusCode::UNAUTHORIZED),
+            (guards(Some("hunter2")), Some("hunter"), StatusCode::UNAUTHORIZED),
+            (guards(Some("hunter2")), Some("hunter3"), StatusCode::UNAUTHORIZED),
+            (guards(Some("hunter2")), Some("hunter2"), StatusCode::OK),
         ] {
-            let (status, _) = answer(guard.clone(), Method::POST, "/v1/act", given).await;
-            assert_eq!(status, expected, "{guard:?} {given:?}");
-            let (status, _) = answer(guard, Method::GET, "/livez", None).await;
+            let (status, _) = answer(surface(guards.clone()), Method::POST, "/v1/act", given).await;
+            assert_eq!(status, expected, "{guards:?} {given:?}");
+            let (status, _) = answer(surface(guards), Method::GET, "/livez", None).await;
             assert_eq!(status, StatusCode::OK);
         }
     }
 
     #[tokio::test]
-    async fn a_listener_beyond_loopback_is_guarded() {
-        for (addr, token, open) in
-            [("127.0.0.1:0", None, true), ("0.0.0.0:0", None, false), ("0.0.0.0:0", Some("hunter2"), false)]
-        {
+    async fn pages_learn_who_is_let_in_and_guard_themselves() {
+        let surface = surface(guards(Some("hunter2")));
+        let page = |guard: Option<Extension<Guard>>| async move {
+            Json(json!({"token": matches!(guard, Some(Extension(Guard::Token(_))))}))
+        };
+        surface.routes.mount_pages(Router::new().route("/", post(page)));
+        let (status, body) = answer(surface, Method::POST, "/", None).await;
+        assert_eq!((status, &body["token"]), (StatusCode::OK, &true.into()));
+    }
+
+    #[tokio::test]
+    async fn a_listener_beyond_loopback_is_guarded_and_pages_wherever_a_token_is_set() {
+        for (addr, token, actions, pages) in [
+            ("127.0.0.1:0", None, "Open", "Open"),
+            ("127.0.0.1:0", Some("hunter2"), "Open", "Token(<redacted>)"),
+            ("0.0.0.0:0", None, "Closed", "Closed"),
+            ("0.0.0.0:0", Some("hunter2"), "Token(<redacted>)", "Token(<redacted>)"),
+        ] {
             let settings = AdminSettings { addr: addr.parse().expect("an address"), token: token.map(Secret::new) };
-            let admin = Admin::bind(&settings).await.expect("a listener");
-            assert_eq!(matches!(admin.guard, Guard::Open), open, "{addr}");
-            assert_eq!(matches!(admin.guard, Guard::Token(_)), token.is_some(), "{addr}");
+            let Guards { actions: a, pages: p } = Admin::bind(&settings).await.expect("a listener").guards;
+            assert_eq!((&*format!("{a:?}"), &*format!("{p:?}")), (actions, pages), "{addr} {token:?}");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq as _;
+
 /// A password, token or other value that no log, error or print may hold.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -18,6 +20,11 @@ impl Secret {
     /// The value itself, for the one place that hands it to a client.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is `given`. The time that the answer takes tells no more than the length.
+    pub fn is(&self, given: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(given).into()
     }
 }
 
@@ -48,6 +55,15 @@ mod tests {
     fn a_secret_does_not_show_in_debug_output() {
         let shown = format!("{:?}", Some(Secret::new("hunter2")));
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_is_itself_and_nothing_else() {
+        let secret = Secret::new("hunter2");
+        assert!(secret.is(b"hunter2"));
+        for other in [&b""[..], b"hunter", b"hunter22", b"Hunter2"] {
+            assert!(!secret.is(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(Service, "LOG_FORMAT", "json", "json or text", "How it is logged, to standard output."),
     Variable::new(Service, "ADMIN_ADDR", "127.0.0.1:8000", "IP address and port", "Where /livez, /readyz, /metrics and /version are served; the port is 8000 for producer, 8001 for stream-processor and 8002 for dlq-replayer.")
         .coupled("ADMIN_TOKEN: needed for actions when the address is not loopback"),
-    Variable::new(Service, "ADMIN_TOKEN", "", "text", "Bearer token of every HTTP action; GET needs none. Without it there are no actions beyond loopback.")
+    Variable::new(Service, "ADMIN_TOKEN", "", "text", "Bearer token of every HTTP action; GET needs none, save the pages of dlq-replayer, which ask for it wherever it is set. Without it there are no actions and no pages beyond loopback.")
         .coupled("ADMIN_ADDR")
         .secret(),
     Variable::new(Service, "SHUTDOWN_TIMEOUT_SECONDS", "25", "seconds", "How long a service may drain after SIGTERM or SIGINT before it ends with status 75.")
