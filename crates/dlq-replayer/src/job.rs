@@ -166,7 +166,7 @@ impl<'a> Prepared<'a> {
         if selected == 0 {
             return Ok(report);
         }
-        let producer = publish::open(&settings.kafka).await?;
+        let producer = publish::open(&settings.kafka, &admin, &mailroom).await?;
         let book = mailroom.with_ledger(book).await?;
         let chosen = chosen(&book, &plan)?;
         let since: BTreeMap<i32, i64> = topics::offsets(&admin, &settings.kafka.topics.dlq)

@@ -83,6 +83,13 @@ impl Mailroom {
         self.with_ledger(book.await??).await
     }
 
+    /// Returns when everything that is on the ledger now is visible.
+    pub(crate) async fn ledger_decided(&self) -> Result<(), MailError> {
+        let this = self.clone();
+        let decided = move || kafka::wait_until_decided(&this.kafka, CLIENT, &this.kafka.topics.ledger);
+        Ok(tokio::task::spawn_blocking(decided).await??)
+    }
+
     /// The book with the ledger as it is now. The letters are read before the ledger, so that no entry is missing that a
     /// letter makes one expect.
     pub(crate) async fn with_ledger(&self, mut book: Book) -> Result<Book, MailError> {

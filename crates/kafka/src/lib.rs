@@ -36,7 +36,7 @@ pub use consumer::{ConsumeError, GroupConsumer, Options};
 pub use delivery::Delivered;
 pub use error::{Class, ClientError, RequestError};
 pub use ledger::{Outcome, Settled};
-pub use newest::newest;
+pub use newest::{newest, newest_written, wait_until_decided};
 pub use producer::{Producer, SendError};
 pub use reader::{ReadError, Start, TopicReader};
 pub use receipt::{Receipt, Revokes, Work};

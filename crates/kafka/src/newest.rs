@@ -27,9 +27,26 @@ const TAIL: i64 = 1_000;
 /// The topic is missing, cannot be read, or the open transactions did not end within ten seconds.
 pub fn newest(settings: &KafkaSettings, client_id: &str, topic: &str, key: &[u8]) -> Result<Option<Record>, ReadError> {
     wait_until_decided(settings, client_id, topic)?;
-    let last = |start| -> Result<Option<Record>, ReadError> {
+    last(key, |start| TopicReader::open(settings, client_id, topic, start))
+}
+
+/// The newest record of `key` on `topic` whether it is committed or not; none where there is none. Blocks.
+///
+/// # Errors
+/// The topic is missing or cannot be read.
+pub fn newest_written(
+    settings: &KafkaSettings,
+    client_id: &str,
+    topic: &str,
+    key: &[u8],
+) -> Result<Option<Record>, ReadError> {
+    last(key, |start| TopicReader::of_all(settings, client_id, topic, start))
+}
+
+fn last(key: &[u8], open: impl Fn(&Start) -> Result<TopicReader, ReadError>) -> Result<Option<Record>, ReadError> {
+    let newest = |start| -> Result<Option<Record>, ReadError> {
         let mut newest = None;
-        for record in TopicReader::open(settings, client_id, topic, &start)? {
+        for record in open(&start)? {
             let record = record?;
             if record.key.as_deref() == Some(key) {
                 newest = Some(record);
@@ -37,14 +54,17 @@ pub fn newest(settings: &KafkaSettings, client_id: &str, topic: &str, key: &[u8]
         }
         Ok(newest)
     };
-    match last(Start::Tail(TAIL))? {
+    match newest(Start::Tail(TAIL))? {
         Some(record) => Ok(Some(record)),
-        None => last(Start::Beginning),
+        None => newest(Start::Beginning),
     }
 }
 
-/// Returns when everything that is on `topic` now is visible to `read_committed`, or was aborted.
-fn wait_until_decided(settings: &KafkaSettings, client_id: &str, topic: &str) -> Result<(), ReadError> {
+/// Returns when everything that is on `topic` now is visible to `read_committed`, or was aborted. Blocks.
+///
+/// # Errors
+/// The topic is missing, or its open transactions did not end within ten seconds.
+pub fn wait_until_decided(settings: &KafkaSettings, client_id: &str, topic: &str) -> Result<(), ReadError> {
     let mut config = settings.reader(client_id);
     let committed: BaseConsumer = config.create().map_err(ClientError::Config)?;
     // The client asks for the end that its isolation level sees: with this one, the end of all that was written.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message};
 use schema::record::Record;
 
 use crate::admin::watermarks;
@@ -54,7 +54,7 @@ pub enum ReadError {
     Stalled(String),
 }
 
-/// An iterator over the records that are visible to `read_committed`. Blocks.
+/// An iterator over the records that are visible to `read_committed`, unless more was asked for. Blocks.
 pub struct TopicReader {
     client: BaseConsumer<DefaultConsumerContext>,
     topic: Arc<str>,
@@ -65,7 +65,22 @@ pub struct TopicReader {
 impl TopicReader {
     /// Fixes the end offsets and begins to fetch.
     pub fn open(settings: &KafkaSettings, client_id: &str, topic: &str, start: &Start) -> Result<Self, ReadError> {
+        Self::with(settings.reader(client_id), topic, start)
+    }
+
+    /// A look at everything that is written, of open and of aborted transactions too.
+    pub(crate) fn of_all(
+        settings: &KafkaSettings,
+        client_id: &str,
+        topic: &str,
+        start: &Start,
+    ) -> Result<Self, ReadError> {
         let mut config = settings.reader(client_id);
+        config.set("isolation.level", "read_uncommitted");
+        Self::with(config, topic, start)
+    }
+
+    fn with(mut config: ClientConfig, topic: &str, start: &Start) -> Result<Self, ReadError> {
         // Assignment by hand: the group is named because the client wants one, and is never joined.
         config
             .set("group.id", "sluice-reader")

@@ -66,6 +66,11 @@ impl Bookmark {
         Ok(Some(bookmark))
     }
 
+    /// True where the record is a bookmark that the process `owner` wrote; a record that is no bookmark is nobody's.
+    pub fn is_of(record: &Record, owner: &str) -> bool {
+        matches!(Self::of(record), Ok(Some(Self { owner: Some(found), .. })) if found == owner)
+    }
+
     /// The bookmark as the record of the producer `name`.
     pub fn record(&self, topic: &Arc<str>, name: &str) -> NewRecord {
         NewRecord {
@@ -130,6 +135,16 @@ mod tests {
             assert_eq!((found.version(), found.owner), (None, None));
         }
         assert_eq!(Bookmark::of(&stored(None)), Ok(None));
+    }
+
+    #[test]
+    fn a_bookmark_is_of_the_process_that_wrote_it_and_anything_else_is_nobodys() {
+        let of_me = |value| Bookmark::is_of(&stored(value), "me");
+        assert!(of_me(Some(r#"{"seed":"abc","page":7,"owner":"me"}"#)));
+        for other in [r#"{"seed":"abc","page":7,"owner":"another"}"#, r#"{"seed":"abc","page":7}"#, "not JSON"] {
+            assert!(!of_me(Some(other)), "{other}");
+        }
+        assert!(!of_me(None));
     }
 
     #[test]

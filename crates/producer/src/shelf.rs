@@ -56,6 +56,17 @@ impl Shelf {
         Ok(record.as_ref().map(Bookmark::of).transpose()?.flatten())
     }
 
+    /// True where the newest record under the name, committed or not, is a bookmark of `owner`.
+    ///
+    /// # Errors
+    /// See [`ShelfError`].
+    pub async fn ends_with_one_of(&self, owner: &str) -> Result<bool, ShelfError> {
+        let Self { kafka, topic, name } = self.clone();
+        let read = move || kafka::newest_written(&kafka, "producer", &topic, name.as_bytes());
+        let record = tokio::task::spawn_blocking(read).await??;
+        Ok(record.is_some_and(|record| Bookmark::is_of(&record, owner)))
+    }
+
     /// A record of the name's partition that is never to become visible: it would begin anew.
     pub fn blank(&self) -> NewRecord {
         NewRecord {

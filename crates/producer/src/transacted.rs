@@ -18,6 +18,11 @@ use crate::publish::PublishError;
 use crate::shelf::{Shelf, ShelfError};
 use crate::shipment::{Parcel, Shipment, Tally};
 
+/// How often a fenced producer finds transactions open where the claim of a successor would be, before it registers all the
+/// same. Each look lasts ten seconds, so every transaction that the coordinator knows of has ended by the last of them (30 s,
+/// and 10 s until the coordinator looks), and a successor has long ended what hangs under the name and published its claim.
+const UNDECIDED_LOOKS: u32 = 5;
+
 /// Publishes shipments, one at a time.
 pub struct Transacted {
     producer: TransactionalProducer,
@@ -182,14 +187,14 @@ impl Transacted {
         next: &Bookmark,
         delays: &mut Delays,
     ) -> Result<Outcome, ClientError> {
-        let fenced = matches!(error, TransactionError::Fenced);
+        let mut looks = if matches!(error, TransactionError::Fenced) { UNDECIDED_LOOKS } else { 0 };
         let mut reason = error.to_string();
         let mut remedy =
             "wait, it finds out by itself what became of the page; where it stays so, bring Kafka back".to_owned();
         loop {
             // Before the first try too: who fenced us is to have its claim published by then.
             self.attendance.waits_out(&reason, &remedy, delays).await;
-            (reason, remedy) = match self.reopen(next, fenced).await {
+            (reason, remedy) = match self.reopen(next, &mut looks).await {
                 Ok(outcome) => {
                     tracing::info!(?outcome, "it is known what became of the transaction");
                     return Ok(outcome);
@@ -200,17 +205,38 @@ impl Transacted {
         }
     }
 
-    async fn reopen(&mut self, next: &Bookmark, fenced: bool) -> Result<Outcome, Setback> {
-        if fenced {
-            // Whoever fenced us has ended our transaction. A successor has to be left alone: to open would fence it.
-            let found = self.attendance.attended(self.shelf.read()).await?;
-            if Outcome::of(found.as_ref(), &self.held, next) == Outcome::Superseded {
-                return Ok(Outcome::Superseded);
+    /// Opens the producer anew, at once or after at most so many `looks` for a successor.
+    ///
+    /// Who fenced us has ended our transaction; a successor has to be left alone, because to open would fence it. Its claim
+    /// tells of it, once nothing before the claim is open any more. What stays open under this name although the coordinator
+    /// counts it as ended, nobody but a registered producer of the name ends: a successor does so before it claims, and where
+    /// there is none we have to. So the looks are bounded, and after them we register and [`stored`] ends what hangs. From
+    /// then on only another name's transaction keeps the bookmark from being read. A successor that was fenced by this takes
+    /// over again, and finds all that it has published.
+    async fn reopen(&mut self, next: &Bookmark, looks: &mut u32) -> Result<Outcome, Setback> {
+        if *looks > 0 {
+            let found = self.attendance.attended(self.shelf.read()).await;
+            match past_undecided(found, looks)? {
+                Some(found) if Outcome::of(found.as_ref(), &self.held, next) == Outcome::Superseded => {
+                    return Ok(Outcome::Superseded);
+                }
+                Some(_) | None => {}
             }
         }
         self.producer = register(&self.kafka, &self.shelf, &self.attendance).await?;
         let found = stored(&self.producer, &self.shelf, &self.attendance, Some(&self.held)).await?;
         Ok(Outcome::of(found.as_ref(), &self.held, next))
+    }
+}
+
+/// What a look found; none once the last of the `looks` has found transactions open.
+fn past_undecided<T>(found: Result<T, ShelfError>, looks: &mut u32) -> Result<Option<T>, ShelfError> {
+    match found {
+        Err(error @ ShelfError::Read(ReadError::Undecided(_))) => {
+            *looks = looks.saturating_sub(1);
+            if *looks == 0 { Ok(None) } else { Err(error) }
+        }
+        found => found.map(Some),
     }
 }
 
@@ -226,6 +252,10 @@ async fn register(
 /// The bookmark on the topic, with nothing of ours under way any more. Registering has ended every transaction of ours that the
 /// coordinator knows of. One that hangs although it does not is ended: by what we `held` once more, because what was told to be
 /// committed has to stay so; where that is not known as aborted, then its page is published again. Neither loses anything.
+///
+/// What we held is published only behind a bookmark of our own. Another's may be the claim of a successor that has published
+/// pages since, all of it behind the open transaction of another name: what we held would send it back. Nothing comes behind
+/// the bookmark that is found meanwhile, because registering has fenced every other producer of the name.
 async fn stored(
     producer: &TransactionalProducer,
     shelf: &Shelf,
@@ -235,6 +265,10 @@ async fn stored(
     match attendance.attended(shelf.read()).await {
         Err(ShelfError::Read(ReadError::Undecided(topic))) => {
             tracing::warn!(topic, "a transaction stays open: should it be ours, it is ended now");
+            let held = match held.and_then(|held| Some((held, held.owner.as_deref()?))) {
+                Some((held, owner)) => attendance.attended(shelf.ends_with_one_of(owner)).await?.then_some(held),
+                None => None,
+            };
             let ended = match held {
                 Some(held) => attendance.attended(producer.publish(&[shelf.record(held)])).await.map(drop),
                 None => attendance.attended(producer.end_hanging(&[shelf.blank()])).await,
@@ -323,6 +357,19 @@ mod tests {
         assert!(matches!(setback, Some(Misconfigured(reason)) if reason.contains("place in the API")));
         let after: Vec<_> = shipment.take_open().into_iter().map(|(_, record)| record).collect();
         assert_eq!(after, before);
+    }
+
+    #[test]
+    fn looks_that_find_transactions_open_come_to_an_end_and_others_do_not_count() {
+        let undecided = || Err::<(), _>(ShelfError::Read(ReadError::Undecided("user_data_cursor".to_owned())));
+        let silent = || Err::<(), _>(ShelfError::Read(ReadError::Stalled("user_data_cursor".to_owned())));
+        let mut looks = 2;
+        assert!(past_undecided(silent(), &mut looks).is_err());
+        assert!(past_undecided(undecided(), &mut looks).is_err());
+        assert!(past_undecided(silent(), &mut looks).is_err());
+        assert!(matches!(past_undecided(Ok(()), &mut looks), Ok(Some(()))));
+        assert!(matches!(past_undecided(undecided(), &mut looks), Ok(None)));
+        assert_eq!(looks, 0);
     }
 
     fn bookmark(page: u32, owner: &str) -> Bookmark {

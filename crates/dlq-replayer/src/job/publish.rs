@@ -4,29 +4,50 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::Utc;
-use kafka::{Delivered, KafkaSettings, OpenError, TransactionError, TransactionalProducer};
+use kafka::{Admin, Delivered, KafkaSettings, ReadError, TransactionError, TransactionalProducer};
 use schema::record::NewRecord;
 use service::shutdown::Shutdown;
 use tokio::sync::watch;
 
 use crate::book::Choice;
-use crate::disposition::{Disposition, Landed, REPLAY_LIMIT, State};
+use crate::disposition::{self, Disposition, Landed, REPLAY_LIMIT, State};
 use crate::job::progress::{Phase, Progress};
 use crate::job::{JobError, Plan};
 use crate::letter::Letter;
-use crate::mailroom::{CLIENT, Mailroom};
+use crate::mailroom::{CLIENT, MailError, Mailroom};
 use crate::pace::Pace;
 use crate::redrive::{Redrive, Refusal};
 use crate::report::Report;
 use crate::settings::ReplayerSettings;
+use crate::topics;
 
 /// Bytes of one transaction, about: a chunk is closed by the record that goes beyond.
 const CHUNK_BYTES: usize = 4 << 20;
 
 /// Takes over from whichever job works on the same ledger: whoever writes the same account takes turns.
-pub(super) async fn open(kafka: &KafkaSettings) -> Result<TransactionalProducer, OpenError> {
+///
+/// Once this returns, the whole ledger can be read: entries behind a transaction that stays open are hidden, and their letters
+/// would be dealt with once more. Registering has ended what the coordinator knows of; what hangs although it does not is ended
+/// by records that nobody sees. Whatever still stays open then is of another id, and the job does not begin.
+pub(super) async fn open(
+    kafka: &KafkaSettings,
+    admin: &Admin,
+    mailroom: &Mailroom,
+) -> Result<TransactionalProducer, JobError> {
     let id = format!("{CLIENT}-{}", kafka.topics.ledger);
-    TransactionalProducer::new(kafka, CLIENT, &id).await
+    let producer = TransactionalProducer::new(kafka, CLIENT, &id).await?;
+    match mailroom.ledger_decided().await {
+        Err(MailError::Read(ReadError::Undecided(topic))) => {
+            tracing::warn!(topic, "a transaction stays open: should it be of an older job, it is ended now");
+            let ledger: Arc<str> = topic.into();
+            let partitions = topics::offsets(admin, &ledger).await?.into_keys();
+            let blanks: Vec<_> = partitions.map(|partition| disposition::blank(&ledger, partition)).collect();
+            producer.end_hanging(&blanks).await.map_err(|source| JobError::after(0, source))?;
+            mailroom.ledger_decided().await?;
+        }
+        decided => decided?,
+    }
+    Ok(producer)
 }
 
 /// One letter of a chunk.
