@@ -82,7 +82,7 @@ pub(crate) async fn show(mailroom: &Mailroom, id: &str, output: Output) -> Resul
     warn_of_gaps(&book);
     let no_such = || InquiryError::NoSuchLetter(id.to_owned());
     let choice = book.find(id).ok_or_else(no_such)?;
-    let mut letters = mailroom.letters(std::slice::from_ref(&choice));
+    let mut letters = mailroom.letters_with_originals(std::slice::from_ref(&choice));
     let (_, letter) = letters.recv().await.ok_or_else(no_such)??;
     let shown = Shown::of(&letter, choice.state);
     match output {

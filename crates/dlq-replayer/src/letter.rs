@@ -2,15 +2,35 @@
 //!
 //! What its writer did not say is absent, never guessed. A dead letter that is not understood keeps its bytes and is listed
 //! like any other.
+//!
+//! One file for each writer: [`connect`], [`streams`], [`share_group`], [`spring`], [`spring_cloud`], [`smallrye`] and
+//! [`envelope`]; ours is [`schema::dead_letter`]. [`writer`] tells which of them it was, [`original`] goes back to the record
+//! that failed.
+
+mod connect;
+mod envelope;
+mod fingerprint;
+mod original;
+mod share_group;
+mod smallrye;
+mod spring;
+mod spring_cloud;
+mod streams;
+mod told;
+mod writer;
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use schema::dead_letter::{DeadLetter, Detail};
-use schema::headers;
 use schema::reason::{Reason, Stage};
 use schema::record::{Headers, Record};
+use schema::version::VersionMicros;
+use schema::{date, headers};
 use serde::{Deserialize, Serialize};
+
+pub use self::original::{Absence, Carried, Original};
+use self::told::Told;
 
 /// Where a dead letter lies on the dead-letter topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,7 +53,21 @@ impl fmt::Display for Coordinates {
 pub enum Dialect {
     /// A service of ours.
     Sluice,
-    /// Nobody we know: no headers that we read.
+    /// A sink connector of Kafka Connect.
+    Connect,
+    /// Kafka Streams.
+    Streams,
+    /// The broker, for a share group.
+    ShareGroup,
+    /// Spring Kafka.
+    Spring,
+    /// Spring Cloud Stream.
+    SpringCloud,
+    /// SmallRye Reactive Messaging, which Quarkus uses.
+    SmallRye,
+    /// An older pipeline: JSON that holds the record.
+    Envelope,
+    /// Nobody we know.
     Unknown,
 }
 
@@ -42,6 +76,13 @@ impl Dialect {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sluice => "sluice",
+            Self::Connect => "connect",
+            Self::Streams => "streams",
+            Self::ShareGroup => "share_group",
+            Self::Spring => "spring",
+            Self::SpringCloud => "spring_cloud_stream",
+            Self::SmallRye => "smallrye",
+            Self::Envelope => "envelope",
             Self::Unknown => "unknown",
         }
     }
@@ -107,6 +148,8 @@ pub struct Letter {
     pub source: Source,
     /// The replay it came back from.
     pub boomerang: Option<Boomerang>,
+    /// What it carries of the record that failed.
+    pub carried: Carried,
     /// The key's bytes.
     pub key: Option<Vec<u8>>,
     /// The value's bytes.
@@ -118,39 +161,94 @@ pub struct Letter {
 impl Letter {
     /// Reads a record of the dead-letter topic. Every record is a dead letter, understood or not.
     pub fn of(record: Record) -> Self {
-        let dlq = Coordinates { partition: record.partition, offset: record.offset };
-        let appended_ms = record.timestamp_ms.unwrap_or_default();
-        let unknown = Self::unknown(dlq, appended_ms);
-        let letter = match DeadLetter::parse(&record.headers) {
-            Ok(ours) => Self {
-                id: ours.id,
-                dialect: Dialect::Sluice,
-                reason: Some(ours.reason),
-                stage: Some(ours.stage),
-                attempts: Some(ours.attempts),
-                retryable: Some(ours.retryable),
-                error_type: Some(ours.error_type),
-                error_message: Some(ours.error_message),
-                fingerprint: Some(ours.fingerprint),
-                rule_ids: ours.rule_ids,
-                details: ours.details,
-                first_failed_at: ours.first_failed_at,
-                failed_at: ours.failed_at,
-                source: Source {
-                    topic: Some(ours.source.topic),
-                    partition: ours.source.partition,
-                    offset: ours.source.offset,
-                    timestamp_ms: ours.source.timestamp_ms,
-                },
-                boomerang: boomerang(&record.headers),
-                ..unknown
+        let appended_ms = record.timestamp_ms;
+        let unknown = Self::unknown(record);
+        let ours = DeadLetter::parse(&unknown.headers).ok();
+        // A letter of ours that cannot be read is not to be taken for Kafka Connect's, whose headers it has.
+        let is_damaged = ours.is_none() && unknown.headers.contains(headers::DLQ_V);
+        if is_damaged {
+            return unknown;
+        }
+        let letter = match (writer::newest(&unknown.headers, ours.as_ref()), ours) {
+            (Some((dialect, told)), _) => unknown.told_by_headers(dialect, told),
+            (None, Some(ours)) => unknown.told_by_us(ours),
+            (None, None) => match unknown.value.as_deref().and_then(envelope::open) {
+                Some(opened) => unknown.told_by_envelope(opened, appended_ms),
+                None => return unknown,
             },
-            Err(_) => unknown,
         };
-        Self { key: record.key, value: record.value, headers: record.headers, ..letter }
+        // The ledger knows microseconds, and finds a letter by them.
+        let failed_at = letter.failed_at.trunc_subsecs(6);
+        let first_failed_at = letter.first_failed_at.trunc_subsecs(6);
+        Self { failed_at, first_failed_at, boomerang: boomerang(&letter.headers), ..letter }
     }
 
-    fn unknown(dlq: Coordinates, appended_ms: i64) -> Self {
+    fn told_by_us(self, ours: DeadLetter) -> Self {
+        Self {
+            id: ours.id,
+            dialect: Dialect::Sluice,
+            reason: Some(ours.reason),
+            stage: Some(ours.stage),
+            attempts: Some(ours.attempts),
+            retryable: Some(ours.retryable),
+            error_type: Some(ours.error_type),
+            error_message: Some(ours.error_message),
+            fingerprint: Some(ours.fingerprint),
+            rule_ids: ours.rule_ids,
+            details: ours.details,
+            first_failed_at: ours.first_failed_at,
+            failed_at: ours.failed_at,
+            carried: Carried::All { version: ours.source.timestamp_ms.and_then(VersionMicros::from_millis) },
+            source: Source {
+                topic: Some(ours.source.topic),
+                partition: ours.source.partition,
+                offset: ours.source.offset,
+                timestamp_ms: ours.source.timestamp_ms,
+            },
+            ..self
+        }
+    }
+
+    fn told_by_headers(self, dialect: Dialect, told: Told) -> Self {
+        let carried = if dialect == Dialect::ShareGroup {
+            Carried::Pointer
+        } else {
+            Carried::All { version: told.source.timestamp_ms.and_then(VersionMicros::from_millis) }
+        };
+        let failed_at = self.failed_at;
+        Self { carried, ..self.told(dialect, told, failed_at) }
+    }
+
+    fn told_by_envelope(self, opened: envelope::Opened, appended_ms: Option<i64>) -> Self {
+        let version = match opened.failed_at {
+            Some(failed_at) => VersionMicros::new(failed_at.timestamp_micros()),
+            None => appended_ms.and_then(VersionMicros::from_millis),
+        };
+        let failed_at = opened.failed_at.unwrap_or(self.failed_at);
+        Self {
+            carried: Carried::Enveloped { value: opened.original, version },
+            ..self.told(Dialect::Envelope, opened.told, failed_at)
+        }
+    }
+
+    fn told(self, dialect: Dialect, told: Told, failed_at: DateTime<Utc>) -> Self {
+        let first = self.headers.text(headers::REPLAY_FIRST_FAILED_AT).and_then(date::instant);
+        Self {
+            dialect,
+            failed_at,
+            first_failed_at: first.unwrap_or(failed_at),
+            fingerprint: fingerprint::of(dialect, told.error_type.as_deref(), told.error_message.as_deref()),
+            source: told.source,
+            error_type: told.error_type,
+            error_message: told.error_message,
+            attempts: told.attempts,
+            ..self
+        }
+    }
+
+    fn unknown(record: Record) -> Self {
+        let dlq = Coordinates { partition: record.partition, offset: record.offset };
+        let appended_ms = record.timestamp_ms.unwrap_or_default();
         let appended = DateTime::from_timestamp_millis(appended_ms).unwrap_or_default();
         Self {
             id: dlq.to_string(),
@@ -170,16 +268,18 @@ impl Letter {
             failed_at: appended,
             source: Source::default(),
             boomerang: None,
-            key: None,
-            value: None,
-            headers: Headers::new(),
+            carried: Carried::Nothing,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
         }
     }
 
-    /// How often the record was replayed before it became this dead letter.
+    /// How often the record was replayed before it became this dead letter. The attempts of other writers are not replays.
     pub fn replays(&self) -> u32 {
         let told = self.headers.text(headers::REPLAY_COUNT).and_then(|count| count.parse().ok()).unwrap_or(0);
-        self.attempts.unwrap_or(1).saturating_sub(1).max(told)
+        let attempts = self.attempts.filter(|_| self.dialect == Dialect::Sluice);
+        attempts.unwrap_or(1).saturating_sub(1).max(told)
     }
 
     /// Whether it is a user of the API that never became a record.
@@ -194,57 +294,4 @@ fn boomerang(headers: &Headers) -> Option<Boomerang> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture::{self, Placed as _};
-
-    #[test]
-    fn a_dead_letter_of_ours_is_read_with_everything_it_says() {
-        let letter = Letter::of(fixture::processor_letter(3, 1042).at(3, 17));
-        assert_eq!(letter.id, "user_data/3/1042");
-        assert_eq!(letter.dlq, Coordinates { partition: 3, offset: 17 });
-        assert_eq!(letter.dialect, Dialect::Sluice);
-        assert_eq!((letter.reason, letter.stage), (Some(Reason::QualityRule), Some(Stage::Quality)));
-        assert_eq!((letter.attempts, letter.retryable, letter.replays()), (Some(1), Some(false), 0));
-        assert_eq!(letter.rule_ids, ["email.format"]);
-        assert_eq!(letter.details, [Detail { pointer: "/email".to_owned(), rule: "email.format".to_owned() }]);
-        assert!(letter.error_type.is_some() && letter.error_message.is_some());
-        assert_eq!(letter.failed_at, fixture::now());
-        assert_eq!(letter.source.topic.as_deref(), Some("user_data"));
-        assert_eq!((letter.source.partition, letter.source.offset), (Some(3), Some(1042)));
-        assert_eq!(letter.source.timestamp_ms, Some(fixture::SOURCE_MS));
-        assert_eq!(letter.boomerang, None);
-        assert!(!letter.is_from_producer());
-    }
-
-    #[test]
-    fn a_user_of_the_producer_has_only_the_topic_it_was_meant_for() {
-        let letter = Letter::of(fixture::producer_letter(1, 7).at(0, 0));
-        assert_eq!(letter.id, format!("producer/{}/1/7", fixture::RUN_ID));
-        assert_eq!((letter.source.topic.as_deref(), letter.source.partition), (Some("user_data"), None));
-        assert!(letter.is_from_producer());
-    }
-
-    #[test]
-    fn a_record_that_is_not_understood_is_a_dead_letter_all_the_same() {
-        let letter = Letter::of(fixture::foreign_letter(b"\0").at(2, 9));
-        assert_eq!((letter.id.as_str(), letter.dialect), ("dlq/2/9", Dialect::Unknown));
-        assert_eq!((letter.reason, letter.attempts, letter.replays()), (None, None, 0));
-        assert_eq!(letter.value.as_deref(), Some(&b"\0"[..]));
-        assert_eq!(letter.failed_at.timestamp_millis(), fixture::APPENDED_MS);
-    }
-
-    #[test]
-    fn a_dead_letter_of_a_replayed_record_knows_its_replay() {
-        let letter = Letter::of(fixture::boomerang("user_data/3/1042", "r1", 2).at(3, 18));
-        assert_eq!(letter.boomerang, Some(Boomerang { of: "user_data/3/1042".to_owned(), replay_id: "r1".to_owned() }));
-        assert_eq!((letter.attempts, letter.replays()), (Some(3), 2));
-    }
-
-    #[test]
-    fn of_two_headers_that_contradict_each_other_the_larger_count_is_believed() {
-        let mut record = fixture::boomerang("user_data/3/1042", "r1", 5).at(0, 0);
-        record.headers.replace(headers::DLQ_ATTEMPTS, "1");
-        assert_eq!(Letter::of(record).replays(), 5);
-    }
-}
+mod tests;

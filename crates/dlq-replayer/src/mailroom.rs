@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::Utc;
-use kafka::{Admin, ClientError, KafkaSettings, ReadError, Start, TopicError, TopicReader};
+use kafka::{Admin, ClientError, KafkaSettings, ReadError, RecordFinder, Start, TopicError, TopicReader};
 use schema::reason::Reason;
 use schema::record::Record;
 use tokio::sync::mpsc;
@@ -106,6 +106,34 @@ impl Mailroom {
     /// The chosen letters with their places among the chosen, as the topic yields them. Letters that retention has deleted
     /// meanwhile are missing.
     pub(crate) fn letters(&self, chosen: &[Choice]) -> mpsc::Receiver<Result<(usize, Letter), ReadError>> {
+        self.read(chosen, |_| Ok(()))
+    }
+
+    /// As [`Mailroom::letters`], each with the record that failed: where the letter does not carry it, it is fetched from where
+    /// it was.
+    pub(crate) fn letters_with_originals(
+        &self,
+        chosen: &[Choice],
+    ) -> mpsc::Receiver<Result<(usize, Letter), ReadError>> {
+        let kafka = Arc::clone(&self.kafka);
+        let mut finder: Option<RecordFinder> = None;
+        self.read(chosen, move |letter| {
+            let Some((topic, partition, offset)) = letter.wanted() else { return Ok(()) };
+            let finder = match &mut finder {
+                Some(finder) => finder,
+                none => none.insert(RecordFinder::open(&kafka, CLIENT)?),
+            };
+            let found = finder.find(topic, partition, offset)?;
+            letter.fetched(found);
+            Ok(())
+        })
+    }
+
+    fn read(
+        &self,
+        chosen: &[Choice],
+        mut complete: impl FnMut(&mut Letter) -> Result<(), ReadError> + Send + 'static,
+    ) -> mpsc::Receiver<Result<(usize, Letter), ReadError>> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let mut wanted: HashMap<Coordinates, (usize, Arc<str>)> =
             chosen.iter().enumerate().map(|(place, choice)| (choice.dlq, (place, Arc::clone(&choice.id)))).collect();
@@ -128,7 +156,8 @@ impl Mailroom {
                     Ok(record) => {
                         let at = Coordinates { partition: record.partition, offset: record.offset };
                         let Some((place, id)) = wanted.remove(&at) else { continue };
-                        Ok((place, Letter { id: id.to_string(), ..Letter::of(record) }))
+                        let mut letter = Letter { id: id.to_string(), ..Letter::of(record) };
+                        complete(&mut letter).map(|()| (place, letter))
                     }
                     Err(error) => Err(error),
                 };

@@ -13,19 +13,7 @@ use schema::record::{Headers, NewRecord};
 use schema::version::VersionMicros;
 use schema::{date, headers, produce};
 
-use crate::letter::{Dialect, Letter};
-
-/// Beginnings of the names of headers that say why and where a record failed, in every dialect.
-const OF_DEAD_LETTERS: [&str; 8] = [
-    "dlq.",
-    "__connect.errors.",
-    "__streams.errors.",
-    "__dlq.errors.",
-    "kafka_dlt-",
-    "x-original-",
-    "x-exception-",
-    "dead-letter-",
-];
+use crate::letter::{Absence, Dialect, Letter, Original};
 
 /// Headers that belong to one replay, or to one passage through the services.
 const OF_ONE_PASSAGE: [&str; 9] = [
@@ -46,6 +34,12 @@ pub enum Refusal {
     /// Nobody we know wrote it.
     #[error("its headers are not understood")]
     UnknownDialect,
+    /// The record that failed is not to be had.
+    #[error("the record that failed is not to be had: {0}")]
+    NoOriginal(Absence),
+    /// It says nothing of its record's topic, or contradicts itself: any topic could be the wrong one.
+    #[error("it does not say which topic its record was on, or says two of them")]
+    NoTopic,
     /// Its record was on another topic than the one that is replayed to.
     #[error("its record was on another topic: {0}")]
     OtherTopic(String),
@@ -71,6 +65,8 @@ impl Refusal {
     pub const fn cause(&self) -> &'static str {
         match self {
             Self::UnknownDialect => "unknown_dialect",
+            Self::NoOriginal(_) => "no_original",
+            Self::NoTopic => "no_topic",
             Self::OtherTopic(_) => "other_topic",
             Self::NoVersion => "no_version",
             Self::NoEvent => "no_event",
@@ -104,24 +100,19 @@ impl Redrive {
         if letter.dialect == Dialect::Unknown {
             return Err(Refusal::UnknownDialect);
         }
-        if let Some(topic) = letter.source.topic.as_deref().filter(|topic| *topic != &*self.topic) {
+        let topic = letter.source.topic.as_deref().ok_or(Refusal::NoTopic)?;
+        if topic != &*self.topic {
             return Err(Refusal::OtherTopic(topic.to_owned()));
         }
-        let original = original(&letter.headers);
+        let Original { key, value, mut headers, version } = letter.original().map_err(Refusal::NoOriginal)?;
+        headers.retain(|header| !OF_ONE_PASSAGE.contains(&&*header.name));
         let mut record = if letter.is_from_producer() {
-            self.mapped(letter, original)?
+            self.mapped(value.as_deref(), headers)?
         } else {
-            NewRecord {
-                topic: Arc::clone(&self.topic),
-                partition: None,
-                timestamp_ms: None,
-                key: letter.key.clone(),
-                value: letter.value.clone(),
-                headers: original,
-            }
+            NewRecord { topic: Arc::clone(&self.topic), partition: None, timestamp_ms: None, key, value, headers }
         };
         if !record.headers.contains(headers::EVENT_VERSION_US) {
-            let version = letter.source.timestamp_ms.and_then(VersionMicros::from_millis).ok_or(Refusal::NoVersion)?;
+            let version = version.ok_or(Refusal::NoVersion)?;
             record.headers.push(headers::EVENT_VERSION_US, version.to_string());
         }
         record.headers.push(headers::REPLAY_ID, self.replay_id.as_str());
@@ -136,24 +127,15 @@ impl Redrive {
     }
 
     /// The record that the producer would have published, mapped by the producer's own code.
-    fn mapped(&self, letter: &Letter, original: Headers) -> Result<NewRecord, Refusal> {
+    fn mapped(&self, value: Option<&[u8]>, original: Headers) -> Result<NewRecord, Refusal> {
         let event = event(&original).ok_or(Refusal::NoEvent)?;
         // Bytes that are no text are no JSON either; the mapping says so.
-        let user = String::from_utf8_lossy(letter.value.as_deref().unwrap_or_default());
+        let user = String::from_utf8_lossy(value.unwrap_or_default());
         let mut record = produce::record_of(&user, &event, &self.topic).map_err(Refusal::StillFails)?;
         let own = record.headers.clone();
         record.headers.extend(original.into_iter().filter(|header| !own.contains(&header.name)).collect());
         Ok(record)
     }
-}
-
-/// The headers that the record had before it became a dead letter, in order.
-fn original(all: &Headers) -> Headers {
-    let mut headers = all.clone();
-    headers.retain(|header| {
-        !OF_ONE_PASSAGE.contains(&&*header.name) && !OF_DEAD_LETTERS.iter().any(|start| header.name.starts_with(start))
-    });
-    headers
 }
 
 /// The event of a producer's dead letter, from the headers that its record would have had.

@@ -120,7 +120,7 @@ impl<'a> Publication<'a> {
         chosen: &[Choice],
         shutdown: &Shutdown,
     ) -> Result<Vec<Disposition>, JobError> {
-        let mut letters = mailroom.letters(chosen);
+        let mut letters = mailroom.letters_with_originals(chosen);
         let mut chunk: Vec<Passenger> = Vec::new();
         let mut weight = 0;
         let mut gone = vec![true; chosen.len()];
