@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::settings::CassandraSettings;
 
 /// Columns in the order of [`Values`].
-const COLUMNS: &[&str] = &[
+pub(crate) const COLUMNS: &[&str] = &[
     "id",
     "first_name",
     "last_name",
@@ -215,7 +215,7 @@ impl UserTable {
     }
 }
 
-async fn prepare(session: &Session, statement: &str) -> Result<PreparedStatement, CassandraError> {
+pub(crate) async fn prepare(session: &Session, statement: &str) -> Result<PreparedStatement, CassandraError> {
     let mut prepared = session.driver.prepare(statement).await.map_err(|error| {
         let error = CassandraError::from(error);
         match error.class {

@@ -112,6 +112,11 @@ pub(crate) const USER: &str = r#"{"gender":"female","name":{"title":"Ms","first"
     "dob":{"date":"1990-01-02T03:04:05.678Z","age":36},"registered":{"date":"2010-01-02T03:04:05.678Z","age":16},
     "phone":"1","cell":"2","id":{"name":"X"},"picture":{"medium":"https://example.com/1.jpg"},"nat":"AU"}"#;
 
+/// A user as an older pipeline publishes it.
+pub(crate) const FLAT: &str = r#"{"first_name":" Ada","last_name":"L","gender":"FEMALE","address":"1 Road, Town","post_code":15,
+    "email":"Ada.L@example.com","username":"adal123","dob":{"date":"1990-01-02T03:04:05.678Z"},
+    "registered_date":"2010-01-02T03:04:05.678Z","phone":"1","picture":"https://example.com/1.jpg"}"#;
+
 /// The dead letter of a user that the producer could not publish.
 pub(crate) fn producer_letter(page: u32, index: u32) -> NewRecord {
     let event = event(page, index);

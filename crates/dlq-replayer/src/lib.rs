@@ -5,7 +5,7 @@
 //!
 //! - [`letter`]: a dead letter as read, of any dialect; [`selection`]: which ones are meant.
 //! - [`disposition`]: an entry of the ledger; [`book`]: the fold of dead letters and ledger into states.
-//! - [`redrive`]: from a dead letter to the record that is published again.
+//! - [`redrive`]: from a dead letter to the record that is published again; [`mend`]: what is changed in it first.
 //! - [`job`]: what is done about dead letters, in transactions; [`homecoming`]: how it waits; [`serve`]: the daemon.
 
 pub mod book;
@@ -20,6 +20,7 @@ pub mod job;
 pub mod letter;
 pub mod listing;
 mod mailroom;
+pub mod mend;
 mod metrics;
 mod operator;
 mod pace;
@@ -28,6 +29,7 @@ pub mod report;
 pub mod selection;
 mod serve;
 mod settings;
+mod stored;
 mod table;
 mod topics;
 
@@ -81,7 +83,7 @@ impl Service for DlqReplayer {
     }
 
     async fn check(settings: ReplayerSettings, checks: &mut Checks) {
-        check::run(&settings.kafka, checks).await;
+        check::run(&settings, checks).await;
     }
 
     async fn run(settings: ReplayerSettings, arguments: Arguments, context: Context) -> Result<Exit, RunError> {

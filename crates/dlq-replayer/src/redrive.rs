@@ -14,6 +14,7 @@ use schema::version::VersionMicros;
 use schema::{date, headers, produce};
 
 use crate::letter::{Absence, Dialect, Letter, Original};
+use crate::mend::{self, Mend, Preview};
 
 /// Headers that belong to one replay, or to one passage through the services.
 const OF_ONE_PASSAGE: [&str; 9] = [
@@ -52,6 +53,18 @@ pub enum Refusal {
     /// A producer's dead letter that would fail again, for the same reason or another one.
     #[error("it would fail again: {0}")]
     StillFails(Box<Fault>),
+    /// Deletions of that age may be forgotten.
+    #[error(
+        "it failed before {0}, longer ago than the table's gc_grace_seconds: replaying it could bring back a row that was \
+         deleted since; --force replays it"
+    )]
+    TooOld(String),
+    /// Its value is no JSON, so there is nothing to patch.
+    #[error("its value is not JSON, so no patch applies")]
+    NoJson,
+    /// The patch is not for this letter.
+    #[error("the patch does not apply: {0}")]
+    PatchDoesNotApply(String),
     /// The broker does not take the record.
     #[error("the broker does not take it: {0}")]
     NotTaken(String),
@@ -71,6 +84,9 @@ impl Refusal {
             Self::NoVersion => "no_version",
             Self::NoEvent => "no_event",
             Self::StillFails(_) => "still_fails",
+            Self::TooOld(_) => "too_old",
+            Self::NoJson => "no_json",
+            Self::PatchDoesNotApply(_) => "patch_does_not_apply",
             Self::NotTaken(_) => "not_taken",
             Self::Gone => "gone",
         }
@@ -88,6 +104,10 @@ pub struct Redrive {
     pub by: String,
     /// Why.
     pub why: String,
+    /// What is done to each record first.
+    pub mend: Option<Mend>,
+    /// Letters that failed first before this are refused: deletions of that age may be forgotten.
+    pub oldest: Option<DateTime<Utc>>,
 }
 
 impl Redrive {
@@ -100,12 +120,16 @@ impl Redrive {
         if letter.dialect == Dialect::Unknown {
             return Err(Refusal::UnknownDialect);
         }
+        if let Some(oldest) = self.oldest.filter(|oldest| letter.first_failed_at < *oldest) {
+            return Err(Refusal::TooOld(date::millis(oldest)));
+        }
         let topic = letter.source.topic.as_deref().ok_or(Refusal::NoTopic)?;
         if topic != &*self.topic {
             return Err(Refusal::OtherTopic(topic.to_owned()));
         }
         let Original { key, value, mut headers, version } = letter.original().map_err(Refusal::NoOriginal)?;
         headers.retain(|header| !OF_ONE_PASSAGE.contains(&&*header.name));
+        let value = self.patched(value)?;
         let mut record = if letter.is_from_producer() {
             self.mapped(value.as_deref(), headers)?
         } else {
@@ -114,6 +138,11 @@ impl Redrive {
         if !record.headers.contains(headers::EVENT_VERSION_US) {
             let version = version.ok_or(Refusal::NoVersion)?;
             record.headers.push(headers::EVENT_VERSION_US, version.to_string());
+        }
+        match &self.mend {
+            Some(Mend::Patch(patch)) => record.headers.push(headers::REPLAY_PATCH_SHA256, patch.sha256()),
+            Some(Mend::Upcast) => mend::upcast(&mut record, &letter.source)?,
+            None => {}
         }
         record.headers.push(headers::REPLAY_ID, self.replay_id.as_str());
         record.headers.push(headers::REPLAY_DLQ_ID, letter.id.as_str());
@@ -124,6 +153,23 @@ impl Redrive {
         record.headers.push(headers::REPLAY_REASON, self.why.as_str());
         record.timestamp_ms = Some(now.timestamp_millis());
         Ok(record)
+    }
+
+    /// What mending changes in the record's value; none where nothing is mended, or mending fails.
+    pub fn preview(&self, letter: &Letter) -> Option<Preview> {
+        let before = letter.original().ok()?.value;
+        let after = match self.mend.as_ref()? {
+            Mend::Patch(patch) => Some(patch.apply(before.as_deref()).ok()?),
+            Mend::Upcast => self.record_of(letter, 1, Utc::now()).ok()?.value,
+        };
+        Preview::of(letter, before.as_deref(), after.as_deref())
+    }
+
+    fn patched(&self, value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Refusal> {
+        match &self.mend {
+            Some(Mend::Patch(patch)) => Ok(Some(patch.apply(value.as_deref())?)),
+            Some(Mend::Upcast) | None => Ok(value),
+        }
     }
 
     /// The record that the producer would have published, mapped by the producer's own code.

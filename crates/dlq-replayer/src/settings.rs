@@ -1,16 +1,22 @@
 //! What the replayer reads from the environment.
 
+use cassandra::CassandraSettings;
 use kafka::KafkaSettings;
+use service::backoff::RetrySettings;
 use service::settings::Reader;
 
 /// Replays of one second, at most.
 pub(crate) const FASTEST: u32 = 1_000_000;
 
-/// Connection, topics and the `REPLAY_*` variables.
+/// Connections, topics and the `REPLAY_*` variables.
 #[derive(Debug, Clone)]
 pub struct ReplayerSettings {
     /// The cluster, the topics and the processor's group.
     pub kafka: KafkaSettings,
+    /// The table that the processor writes: a replay asks it what is newer.
+    pub cassandra: CassandraSettings,
+    /// Retries of questions to Cassandra.
+    pub retry: RetrySettings,
     /// A record that was replayed so often is parked instead.
     pub max_attempts: u32,
     /// Records per second.
@@ -26,6 +32,8 @@ impl ReplayerSettings {
         });
         Self {
             kafka: KafkaSettings::read(reader),
+            cassandra: CassandraSettings::read(reader),
+            retry: RetrySettings::read(reader),
             max_attempts: reader.number("REPLAY_MAX_ATTEMPTS", 1..=1000),
             rate_per_second: reader.number("REPLAY_RATE_PER_SECOND", 1..=FASTEST),
         }
@@ -46,10 +54,11 @@ mod tests {
 
     #[test]
     fn replaying_by_itself_is_refused_and_not_passed_over() {
-        let mut reader = Reader::from_pairs([("REPLAY_AUTO", "transient"), ("REPLAY_MAX_ATTEMPTS", "0")]);
+        let mut reader =
+            Reader::from_pairs([("REPLAY_AUTO", "transient"), ("REPLAY_MAX_ATTEMPTS", "0"), ("CASSANDRA_PORT", "x")]);
         ReplayerSettings::read(&mut reader);
-        let problems = reader.finish().expect_err("two problems").to_string();
-        for name in ["REPLAY_AUTO", "REPLAY_MAX_ATTEMPTS"] {
+        let problems = reader.finish().expect_err("problems").to_string();
+        for name in ["REPLAY_AUTO", "REPLAY_MAX_ATTEMPTS", "CASSANDRA_PORT"] {
             assert!(problems.contains(name), "{problems}");
         }
     }

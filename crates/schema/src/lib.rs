@@ -4,7 +4,7 @@
 //! producer and the replayer's preflight run the very same code.
 //!
 //! - [`api`]: the shape of the RandomUser API's answer; [`produce`]: one of its users to a record of `user_data`.
-//! - [`row`]: a record of `user_data`, `user/1` or the flat dialect, to a row of the table.
+//! - [`row`]: a record of `user_data`, `user/1` or the flat dialect, to a row of the table; [`upcast`]: from flat to `user/1`.
 //! - [`fault`], [`reason`]: why a record can never succeed unchanged; [`dead_letter`]: what is published about it.
 //! - [`record`], [`headers`], [`event`], [`version`], [`topics`]: the wire's nouns.
 
@@ -26,5 +26,6 @@ pub mod row;
 pub mod rules;
 mod text;
 pub mod topics;
+pub mod upcast;
 mod user;
 pub mod version;

@@ -55,6 +55,8 @@ fn replayed(letter: &Letter, now: DateTime<Utc>) {
         topic: "user_data".into(),
         by: "me".to_owned(),
         why: "mended".to_owned(),
+        mend: None,
+        oldest: None,
     };
     let Ok(record) = redrive.record_of(letter, count, now) else { return };
     assert_ne!(letter.dialect, Dialect::Unknown, "nothing is guessed of a letter that is not understood");

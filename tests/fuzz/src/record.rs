@@ -66,6 +66,8 @@ fn comes_home(record: &Record, letter: NewRecord, fingerprint: &str, now: DateTi
         topic: "user_data".into(),
         by: "me".to_owned(),
         why: "mended".to_owned(),
+        mend: None,
+        oldest: None,
     };
     let replayed = match redrive.record_of(&letter, count, now) {
         Ok(replayed) => placed(replayed),

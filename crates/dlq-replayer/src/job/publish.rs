@@ -97,6 +97,8 @@ impl<'a> Publication<'a> {
                 topic: topics.user_data.as_str().into(),
                 by: plan.by.clone(),
                 why: plan.why.clone(),
+                mend: None,
+                oldest: None,
             },
             parked: topics.parked.as_str().into(),
             ledger: topics.ledger.as_str().into(),

@@ -5,6 +5,7 @@ use schema::row;
 
 use super::*;
 use crate::fixture::{self, Placed as _};
+use crate::mend::Patch;
 
 fn redrive() -> Redrive {
     Redrive {
@@ -12,8 +13,17 @@ fn redrive() -> Redrive {
         topic: "user_data".into(),
         by: "anna@desk".to_owned(),
         why: "rule was wrong".to_owned(),
+        mend: None,
+        oldest: None,
     }
 }
+
+fn patching(operations: &str) -> Redrive {
+    let patch = Patch::parse(operations.as_bytes()).expect("a patch");
+    Redrive { mend: Some(Mend::Patch(patch)), ..redrive() }
+}
+
+const MEND_EMAIL: &str = r#"[{"op":"replace","path":"/email","value":"ada.l@example.com"}]"#;
 
 fn later() -> DateTime<Utc> {
     "2026-03-02T01:02:03.456789Z".parse().expect("a date")
@@ -223,6 +233,64 @@ fn a_user_of_the_producer_without_its_event_headers_is_refused() {
         let mut dead = fixture::producer_letter(1, 7).at(0, 0);
         dead.headers.replace(name, "nonsense");
         assert_eq!(redrive().record_of(&Letter::of(dead), 1, later()), Err(Refusal::NoEvent), "{name}");
+    }
+}
+
+#[test]
+fn a_patch_mends_the_value_and_its_hash_travels_along() {
+    let redrive = patching(MEND_EMAIL);
+    let record = redrive.record_of(&fixture::read_letter(3, 1042, 17), 1, later()).expect("a record");
+    assert_eq!(record.value.as_deref(), Some(&br#"{"email":"ada.l@example.com"}"#[..]));
+    assert_eq!(record.key, fixture::record(3, 1042).key, "the key stays");
+    let Some(Mend::Patch(patch)) = &redrive.mend else { panic!("no patch") };
+    assert_eq!(all_of(&record.headers, "replay.patch.sha256"), [patch.sha256().as_bytes()]);
+}
+
+#[test]
+fn a_user_of_the_producer_is_patched_before_it_is_mapped() {
+    let mut dead = fixture::producer_letter(1, 7).at(0, 0);
+    dead.value = Some(fixture::USER.replace("ada.l@example.com", "nobody").into_bytes());
+    let record = patching(MEND_EMAIL).record_of(&Letter::of(dead), 1, later()).expect("a record");
+    assert!(row::row_of(&record.at(0, 1), later()).is_ok_and(|row| row.email == "ada.l@example.com"));
+}
+
+#[test]
+fn a_patch_that_does_not_apply_leaves_the_letter_alone() {
+    let letter = fixture::read_letter(3, 1042, 17);
+    let redrive = patching(r#"[{"op":"remove","path":"/nothing"}]"#);
+    let refused = redrive.record_of(&letter, 1, later());
+    assert!(matches!(refused, Err(Refusal::PatchDoesNotApply(_))), "{refused:?}");
+    assert_eq!(redrive.preview(&letter), None);
+    let changes = patching(MEND_EMAIL).preview(&letter).expect("a preview").changes;
+    assert_eq!(changes.iter().map(|change| change.pointer.as_str()).collect::<Vec<_>>(), ["/email"]);
+}
+
+#[test]
+fn a_flat_record_is_upcast_to_the_same_row_as_a_record_of_user_1() {
+    let redrive = Redrive { mend: Some(Mend::Upcast), ..redrive() };
+    let flat = schema::record::Record { value: Some(fixture::FLAT.as_bytes().to_vec()), ..fixture::flat(3, 1042) };
+    let letter = Letter::of(fixture::letter_of(flat).at(3, 17));
+    let upcast = redrive.record_of(&letter, 1, later()).expect("a record").at(0, 1);
+    let as_it_is = replayed(&letter).at(0, 1);
+    let rows = [&upcast, &as_it_is].map(|record| row::row_of(record, later()).expect("a row"));
+    let [one, other] = rows;
+    assert_eq!((one.schema_id, other.schema_id), ("user/1", "flat"));
+    assert_eq!(one.source, "user_data/3/1042", "where the record was first");
+    assert_eq!(upcast.key.as_deref(), Some(one.id.to_string().as_bytes()));
+    assert_eq!(row::UserRow { schema_id: "flat", source: other.source.clone(), ..one }, other);
+    assert!(redrive.preview(&letter).is_some_and(|preview| !preview.changes.is_empty()));
+
+    let known = fixture::read_letter(3, 1042, 17);
+    assert_eq!(redrive.record_of(&known, 1, later()).map(|record| record.value), Ok(known.value), "names its schema");
+}
+
+#[test]
+fn a_letter_that_failed_before_deletions_are_remembered_is_refused() {
+    let letter = fixture::read_letter(3, 1042, 17);
+    for (ahead, refused) in [(1, true), (0, false), (-1, false)] {
+        let oldest = fixture::now() + chrono::TimeDelta::milliseconds(ahead);
+        let made = Redrive { oldest: Some(oldest), ..redrive() }.record_of(&letter, 1, later());
+        assert_eq!(matches!(made, Err(Refusal::TooOld(_))), refused, "{ahead}");
     }
 }
 

@@ -2,7 +2,9 @@
 
 use schema::headers;
 use schema::reason::{Reason, Stage};
-use schema::row::row_of;
+use schema::row::{SCHEMA_FLAT, UserRow, row_of};
+use schema::upcast::{self, Upcast};
+use schema::version::VersionMicros;
 use serde_json::{Value, json};
 
 use crate::given::{FLAT, event_time, flat_bytes, now, told};
@@ -142,5 +144,33 @@ fn it_stays_borrowed_where_nothing_had_to_change() {
     let row = row_of(&record, now()).unwrap();
     for text in [row.first_name.as_deref(), row.address.as_deref(), Some(&*row.email), Some(&*row.email_domain)] {
         assert!(value.contains(&text.unwrap().as_ptr()));
+    }
+}
+
+#[test]
+fn upcast_it_gives_the_row_that_it_gives_as_it_is() {
+    let flat_users: Vec<Value> = serde_json::from_str(FLAT).unwrap();
+    for user in flat_users {
+        let flat = flat_bytes(user.to_string());
+        let expected = row_of(&flat, now()).unwrap();
+        let Upcast { key, value } = upcast::user_of(flat.value.as_deref().unwrap(), expected.version).unwrap();
+        let mut upcast = flat.clone();
+        (upcast.key, upcast.value) = (Some(key), Some(value));
+        upcast.headers.push(headers::SCHEMA_ID, "user/1");
+        upcast.headers.push(headers::EVENT_VERSION_US, expected.version.to_string());
+        let row = row_of(&upcast, now()).unwrap();
+        assert_eq!(UserRow { schema_id: SCHEMA_FLAT, ..row }, expected);
+    }
+}
+
+#[test]
+fn upcast_it_fails_as_it_fails_as_it_is() {
+    let mut user = flat();
+    user["email"] = "laura".into();
+    for value in [user.to_string(), "[]".to_owned(), "no JSON".to_owned(), String::new()] {
+        let flat = flat_bytes(value);
+        let version = VersionMicros::from_millis(flat.timestamp_ms.unwrap()).unwrap();
+        let fault = upcast::user_of(flat.value.as_deref().unwrap(), version).unwrap_err();
+        assert_eq!(fault, row_of(&flat, now()).unwrap_err());
     }
 }
