@@ -29,7 +29,7 @@ use schema::version::VersionMicros;
 use schema::{date, headers};
 use serde::{Deserialize, Serialize};
 
-pub use self::original::{Absence, Carried, Original};
+pub use self::original::{Absence, Carried, Original, is_of_dead_letters};
 use self::told::Told;
 
 /// Where a dead letter lies on the dead-letter topic.
@@ -72,6 +72,19 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 9] = [
+        Self::Sluice,
+        Self::Connect,
+        Self::Streams,
+        Self::ShareGroup,
+        Self::Spring,
+        Self::SpringCloud,
+        Self::SmallRye,
+        Self::Envelope,
+        Self::Unknown,
+    ];
+
     /// The name in listings.
     pub const fn as_str(self) -> &'static str {
         match self {

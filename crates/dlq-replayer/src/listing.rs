@@ -1,9 +1,14 @@
 //! A dead letter as commands show it: the fields and their names.
 
+mod original;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use schema::date;
+use schema::record::Headers;
 use serde::{Serialize, Serializer};
+
+pub use self::original::ShownOriginal;
 
 use crate::book::Census;
 use crate::disposition::State;
@@ -140,6 +145,9 @@ pub struct Shown {
     /// `value`, or `value_base64` where it is no text.
     #[serde(flatten)]
     pub value: Value,
+    /// The record that failed, where it is not what the letter shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<ShownOriginal>,
 }
 
 /// A value, as text where it is text.
@@ -158,18 +166,28 @@ pub enum Value {
     },
 }
 
+impl Value {
+    fn of(value: Option<&[u8]>) -> Self {
+        match Bytes::of(value) {
+            Bytes::Null => Self::Text { value: None },
+            Bytes::Text(text) => Self::Text { value: Some(text) },
+            Bytes::Binary(base64) => Self::Binary { value_base64: base64 },
+        }
+    }
+}
+
+fn headers_of(headers: &Headers) -> Vec<(String, Bytes)> {
+    headers.iter().map(|header| (header.name.to_string(), Bytes::of(header.value.as_deref()))).collect()
+}
+
 impl Shown {
     /// Everything about a letter in this state.
     pub fn of(letter: &Letter, state: State) -> Self {
-        let header = |header: &schema::record::Header| (header.name.to_string(), Bytes::of(header.value.as_deref()));
         Self {
             listed: Listed::of(letter, state),
-            headers: letter.headers.iter().map(header).collect(),
-            value: match Bytes::of(letter.value.as_deref()) {
-                Bytes::Null => Value::Text { value: None },
-                Bytes::Text(text) => Value::Text { value: Some(text) },
-                Bytes::Binary(base64) => Value::Binary { value_base64: base64 },
-            },
+            headers: headers_of(&letter.headers),
+            value: Value::of(letter.value.as_deref()),
+            original: ShownOriginal::of(letter),
         }
     }
 }

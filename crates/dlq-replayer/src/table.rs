@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use schema::headers;
 
-use crate::listing::{Bytes, Listed, Shown, Stats, Value};
+use crate::letter::is_of_dead_letters;
+use crate::listing::{Bytes, Listed, Shown, ShownOriginal, Stats, Value};
 use crate::report::Report;
 
 /// Text without what a terminal would obey.
@@ -124,16 +124,34 @@ pub(crate) fn show(shown: &Shown) -> String {
     line("dialect", listed.dialect);
     for (title, ours) in [("headers of the dead letter", true), ("headers of its record", false)] {
         text.push_str(&format!("\n{title}\n"));
-        for (name, value) in shown.headers.iter().filter(|(name, _)| headers::is_dead_letter_header(name) == ours) {
-            let value = match value {
-                Bytes::Null => "(null)".to_owned(),
-                Bytes::Text(text) => text.clone(),
-                Bytes::Binary(base64) => format!("base64 {base64}"),
-            };
-            text.push_str(&format!("  {}: {}\n", harmless(name), harmless(&value)));
+        headers(shown.headers.iter().filter(|(name, _)| is_of_dead_letters(name) == ours), &mut text);
+    }
+    value(&shown.value, &mut text);
+    match &shown.original {
+        None => {}
+        Some(ShownOriginal::Absent { absent }) => text.push_str(&format!("\nits record: {}\n", harmless(absent))),
+        Some(ShownOriginal::Record { key, headers: all, value: bytes }) => {
+            text.push_str(&format!("\nits record, under the key {}\n", harmless(key.shown())));
+            headers(all.iter(), &mut text);
+            value(bytes, &mut text);
         }
     }
-    match &shown.value {
+    text
+}
+
+fn headers<'a>(headers: impl Iterator<Item = &'a (String, Bytes)>, text: &mut String) {
+    for (name, value) in headers {
+        let value = match value {
+            Bytes::Null => "(null)".to_owned(),
+            Bytes::Text(text) => text.clone(),
+            Bytes::Binary(base64) => format!("base64 {base64}"),
+        };
+        text.push_str(&format!("  {}: {}\n", harmless(name), harmless(&value)));
+    }
+}
+
+fn value(value: &Value, text: &mut String) {
+    match value {
         Value::Text { value: None } => text.push_str("\nvalue is null\n"),
         Value::Text { value: Some(value) } => {
             text.push_str("\nvalue\n");
@@ -143,7 +161,6 @@ pub(crate) fn show(shown: &Shown) -> String {
         }
         Value::Binary { value_base64 } => text.push_str(&format!("\nvalue in base64\n  {value_base64}\n")),
     }
-    text
 }
 
 #[cfg(test)]
@@ -186,6 +203,14 @@ mod tests {
         let letters = [Listed::of(&fixture::read_letter(3, 1042, 17), State::Unresolved)];
         let header = |width| list(&letters, Some(width)).lines().next().unwrap_or_default().split_whitespace().count();
         assert_eq!([header(40), header(100), header(120), header(150)], [3, 5, 6, 9], "FAILED AT are two words");
+    }
+
+    #[test]
+    fn a_letter_that_holds_its_record_shows_both() {
+        let dead = br#"{"original_message":"{\"a\":1}","error_type":"E","source_topic":"user_data"}"#;
+        let text = show(&Shown::of(&Letter::of(fixture::foreign_letter(dead).at(0, 4)), State::Unresolved));
+        assert!(text.contains("value\n  {\"original_message\""), "{text}");
+        assert!(text.ends_with("its record, under the key -\n\nvalue\n  {\"a\":1}\n"), "{text}");
     }
 
     #[test]

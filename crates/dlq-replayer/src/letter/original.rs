@@ -160,6 +160,11 @@ impl Source {
 /// The headers that the record had before it became a dead letter, in order.
 fn stripped(all: &Headers) -> Headers {
     let mut headers = all.clone();
-    headers.retain(|header| !OF_DEAD_LETTERS.iter().any(|start| header.name.starts_with(start)));
+    headers.retain(|header| !is_of_dead_letters(&header.name));
     headers
+}
+
+/// Whether a header of this name says why and where a record failed, whoever wrote it.
+pub fn is_of_dead_letters(name: &str) -> bool {
+    OF_DEAD_LETTERS.iter().any(|start| name.starts_with(start))
 }

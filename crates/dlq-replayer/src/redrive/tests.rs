@@ -125,16 +125,62 @@ fn the_first_failure_is_remembered_from_replay_to_replay() {
     assert_eq!(record.headers.text("replay.first.failed.at"), Some("2025-01-01T00:00:00.000001Z"));
 }
 
-/// One name of each family that is taken off.
-const TAKEN_OFF: [&str; 9] = [
+/// Every header that a writer of dead letters is known to add, one that it may add some day, and the old trace.
+const TAKEN_OFF: [&str; 55] = [
     "dlq.anything",
+    "__connect.errors.topic",
+    "__connect.errors.partition",
+    "__connect.errors.offset",
+    "__connect.errors.connector.name",
+    "__connect.errors.task.id",
+    "__connect.errors.stage",
+    "__connect.errors.class.name",
+    "__connect.errors.exception.class.name",
+    "__connect.errors.exception.message",
+    "__connect.errors.exception.stacktrace",
     "__connect.errors.anything",
     "__streams.errors.exception",
+    "__streams.errors.stacktrace",
+    "__streams.errors.message",
+    "__streams.errors.topic",
+    "__streams.errors.partition",
+    "__streams.errors.offset",
+    "__streams.errors.anything",
+    "__dlq.errors.topic",
+    "__dlq.errors.partition",
+    "__dlq.errors.offset",
+    "__dlq.errors.group",
     "__dlq.errors.delivery.count",
+    "__dlq.errors.message",
+    "__dlq.errors.anything",
+    "kafka_dlt-original-topic",
+    "kafka_dlt-original-partition",
     "kafka_dlt-original-offset",
+    "kafka_dlt-original-timestamp",
+    "kafka_dlt-original-timestamp-type",
+    "kafka_dlt-original-consumer-group",
+    "kafka_dlt-exception-fqcn",
+    "kafka_dlt-exception-cause-fqcn",
+    "kafka_dlt-exception-message",
+    "kafka_dlt-exception-stacktrace",
+    "kafka_dlt-key-exception-fqcn",
+    "kafka_dlt-anything",
     "x-original-topic",
+    "x-original-partition",
+    "x-original-offset",
+    "x-original-timestamp",
+    "x-original-timestamp-type",
+    "x-exception-fqcn",
     "x-exception-message",
+    "x-exception-stacktrace",
+    "x-original-anything",
+    "dead-letter-exception-class-name",
     "dead-letter-reason",
+    "dead-letter-cause-class-name",
+    "dead-letter-cause",
+    "dead-letter-topic",
+    "dead-letter-partition",
+    "dead-letter-offset",
     "traceparent",
 ];
 
@@ -143,6 +189,7 @@ fn each_header_of_a_dead_letter_is_taken_off_and_so_is_the_old_traceparent() {
     for name in TAKEN_OFF {
         let letter = with_header(name, b"\xff\x00");
         assert!(letter.headers.contains(name), "the letter has {name}");
+        assert_eq!(letter.dialect, Dialect::Sluice, "what the record brought with it is older: {name}");
         assert!(!replayed(&letter).headers.contains(name), "{name}");
     }
 }
@@ -165,6 +212,85 @@ fn headers_that_only_look_like_a_dead_letters_stay() {
     {
         assert!(replayed(&with_header(name, b"v")).headers.contains(name), "{name}");
     }
+}
+
+/// A letter that holds a record of an older pipeline.
+fn envelope(timestamp: &str) -> Letter {
+    let value =
+        format!(r#"{{"original_message":"{{}}","error_type":"E","timestamp":{timestamp},"source_topic":"user_data"}}"#);
+    let mut dead = fixture::foreign_letter(value.as_bytes()).at(0, 4);
+    dead.key = Some(b"key".to_vec());
+    Letter::of(dead)
+}
+
+#[test]
+fn an_envelope_is_replayed_with_what_is_inside_and_its_own_time_as_version() {
+    let record = replayed(&envelope("\"2026-03-01T11:59:59.000001\""));
+    assert_eq!((record.key.as_deref(), record.value.as_deref()), (Some(&b"key"[..]), Some(&b"{}"[..])));
+    assert_eq!(all_of(&record.headers, "event.version_us"), [b"1772366399000001".to_vec()]);
+    assert_eq!(all_of(&record.headers, "replay.dlq.id"), [b"dlq/0/4".to_vec()]);
+}
+
+#[test]
+fn an_envelope_without_a_time_has_the_time_of_its_own_record_as_version() {
+    for timestamp in ["null", "\"today\"", "1772366399"] {
+        let version = (fixture::APPENDED_MS * 1000).to_string().into_bytes();
+        assert_eq!(all_of(&replayed(&envelope(timestamp)).headers, "event.version_us"), [version], "{timestamp}");
+    }
+}
+
+#[test]
+fn an_envelope_of_before_1970_has_no_version_and_is_refused() {
+    let refused = redrive().record_of(&envelope("\"1969-12-31T23:59:59Z\""), 1, later());
+    assert_eq!(refused, Err(Refusal::NoVersion));
+}
+
+/// A letter that only points to its record.
+fn pointer(offset: &str) -> Letter {
+    let mut dead = fixture::foreign_letter(b"").at(0, 4);
+    dead.value = None;
+    for (name, value) in [("topic", "user_data"), ("partition", "3"), ("offset", offset)] {
+        dead.headers.push(format!("__dlq.errors.{name}"), value);
+    }
+    Letter::of(dead)
+}
+
+#[test]
+fn a_pointer_is_replayed_with_the_record_that_was_fetched() {
+    let mut letter = pointer("1042");
+    assert_eq!(letter.wanted(), Some(("user_data", 3, 1042)));
+    assert_eq!(redrive().record_of(&letter, 1, later()), Err(Refusal::NoOriginal(Absence::NotFetched)));
+    let original = fixture::record(3, 1042);
+    letter.fetched(Ok(original.clone()));
+    let record = replayed(&letter);
+    assert_eq!((record.key, record.value), (original.key, original.value));
+    assert!(original.headers.iter().all(|header| record.headers.iter().any(|kept| kept == header)));
+    assert!(record.headers.iter().all(|header| !header.name.starts_with("__dlq.")));
+
+    let mut of_flat = pointer("1042");
+    of_flat.fetched(Ok(fixture::flat(3, 1042)));
+    let version = (fixture::SOURCE_MS * 1000).to_string().into_bytes();
+    assert_eq!(all_of(&replayed(&of_flat).headers, "event.version_us"), [version]);
+}
+
+#[test]
+fn a_pointer_whose_record_is_gone_is_refused_with_the_reason() {
+    let mut letter = pointer("1042");
+    let gone = kafka::Missing::NoTopic("user_data".to_owned());
+    letter.fetched(Err(gone.clone()));
+    let refused = redrive().record_of(&letter, 1, later()).expect_err("refused");
+    assert_eq!(refused, Refusal::NoOriginal(Absence::Missing(gone)));
+    assert!(refused.to_string().contains("topic user_data does not exist"), "{refused}");
+    let nowhere = redrive().record_of(&pointer("somewhere"), 1, later());
+    assert_eq!(nowhere, Err(Refusal::NoOriginal(Absence::NoPlace)));
+}
+
+#[test]
+fn a_letter_that_does_not_say_its_topic_is_refused_for_any_could_be_the_wrong_one() {
+    let mut dead = fixture::foreign_letter(b"{}").at(0, 4);
+    dead.headers.push("dead-letter-reason", "x");
+    dead.headers.push(headers::EVENT_VERSION_US, "5");
+    assert_eq!(redrive().record_of(&Letter::of(dead), 1, later()), Err(Refusal::NoTopic));
 }
 
 #[test]
