@@ -3,6 +3,7 @@
 //! libFuzzer, because its library builds with the stable toolchain and the C++ compiler that the other crates need anyway; it
 //! is guided by coverage that the compiler adds to this workspace's own crates (`tests/fuzz/instrumented-rustc`).
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ const LIMITS: [&str; 3] = ["-max_len=16384", "-timeout=20", "-rss_limit_mb=1024"
 /// What the corpus takes of an input: that it reaches new code, not how often or with which numbers, and in few bytes.
 const SMALL: [&str; 3] = ["-use_counters=0", "-use_cmp=0", "-max_len=1024"];
 
+/// How many found inputs the corpus keeps of a target, beside those that a person named: a test decodes all of them each time.
+const KEPT: usize = 35;
+
 /// What a process may take beyond its time, to read the corpus and to end.
 const BEYOND: Duration = Duration::from_secs(120);
 
@@ -41,7 +45,8 @@ pub(crate) struct Fuzz {
     /// How many targets run at once.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
-    /// Add to the corpus of the repository what reached new code, as few inputs as suffice; a test says where they are too many.
+    /// Choose anew what the corpus of the repository keeps of all that was found: of the fewest inputs that reach what those
+    /// that a person named do not, the 35 smallest of each target.
     #[arg(long)]
     keep: bool,
 }
@@ -137,14 +142,25 @@ impl Target {
         })
     }
 
-    /// Copies to the corpus the fewest inputs that reach what it does not reach yet.
+    /// Chooses anew what the corpus has beside the inputs that a person named: the fewest inputs that reach what those do not,
+    /// and of these at most [`KEPT`]. What was chosen before stays at hand among the inputs of this machine.
     fn keep(&self, program: &Path) -> Result<(), Failure> {
+        for name in found(&self.corpus)?.into_keys() {
+            let (from, to) = (self.corpus.join(&name), self.inputs.join(&name));
+            std::fs::copy(&from, &to).map_err(Failure::file(&to))?;
+            std::fs::remove_file(&from).map_err(Failure::file(&from))?;
+        }
         let mut command = Command::new(program);
         command.args(LIMITS).args(SMALL).arg("-set_cover_merge=1").args([&self.corpus, &self.inputs]);
         match self.driven(command, BEYOND)? {
-            Some(status) if status.success() => Ok(()),
-            Some(_) | None => Err(Failure::Merge { log: self.log.clone() }),
+            Some(status) if status.success() => {}
+            Some(_) | None => return Err(Failure::Merge { log: self.log.clone() }),
         }
+        for name in beyond(found(&self.corpus)?, KEPT) {
+            let path = self.corpus.join(name);
+            std::fs::remove_file(&path).map_err(Failure::file(&path))?;
+        }
+        Ok(())
     }
 
     /// Runs libFuzzer to its end; `None` where it had to be killed.
@@ -178,6 +194,33 @@ impl Target {
             program = program.display(),
         )
     }
+}
+
+/// The inputs of a folder that libFuzzer found, which it names by their hash, with their lengths; not those that a person named.
+fn found(folder: &Path) -> Result<BTreeMap<String, u64>, Failure> {
+    let failed = Failure::file(folder);
+    let entries = || {
+        let mut found = BTreeMap::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if let Some(name) = entry.file_name().to_str().filter(|name| is_hash(name)) {
+                found.insert(name.to_owned(), entry.metadata()?.len());
+            }
+        }
+        Ok(found)
+    };
+    entries().map_err(failed)
+}
+
+fn is_hash(name: &str) -> bool {
+    name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// All but the `most` smallest inputs: a small one says more about what it reaches.
+fn beyond(inputs: BTreeMap<String, u64>, most: usize) -> Vec<String> {
+    let mut inputs: Vec<_> = inputs.into_iter().map(|(name, length)| (length, name)).collect();
+    inputs.sort();
+    inputs.into_iter().skip(most).map(|(_, name)| name).collect()
 }
 
 /// How a run of libFuzzer ended.
@@ -235,6 +278,19 @@ mod tests {
         let said = "artifact_prefix='/t/'; Test unit written to /t/crash-1\nBase64: Cg==\n".to_owned();
         let told = target.told(Path::new("/t/fuzz"), &Outcome { passed: false, said });
         assert!(told.contains("again: /t/fuzz --target=text /t/crash-1\n"), "{told}");
+    }
+
+    #[test]
+    fn what_the_corpus_keeps_is_bounded_and_never_costs_an_input_that_a_person_named() {
+        let corpus = tempfile::tempdir().unwrap();
+        let hash = |digit: char| digit.to_string().repeat(40);
+        for (name, length) in [("a-leap-second".to_owned(), 9_000), (hash('a'), 30), (hash('b'), 10), (hash('c'), 20)] {
+            std::fs::write(corpus.path().join(name), vec![0; length]).unwrap();
+        }
+        let found = found(corpus.path()).unwrap();
+        assert_eq!(found, BTreeMap::from([(hash('a'), 30), (hash('b'), 10), (hash('c'), 20)]));
+        assert_eq!(beyond(found.clone(), 3), [""; 0]);
+        assert_eq!(beyond(found, 1), [hash('c'), hash('a')]);
     }
 
     #[test]
