@@ -25,6 +25,21 @@ struct Memory {
     samples: Vec<(f64, u64)>,
 }
 
+/// Shorter lives say nothing about growth, seconds.
+const LONG_LIFE: f64 = 60.0;
+/// The age at which a service has started and works, from and to, seconds.
+const WARM: (f64, f64) = (20.0, 40.0);
+/// The end of a life, seconds.
+const LAST: f64 = 20.0;
+
+/// See [`Sight::growth`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Growth {
+    /// How many lives were long enough to tell.
+    pub(crate) lives: usize,
+    pub(crate) bytes: i64,
+}
+
 /// The line moves again after an outage.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recovery {
@@ -123,31 +138,37 @@ impl Sight {
         peaks
     }
 
-    /// How much the longest life of each kind of service grew from its second quarter to its last one, bytes, for lives of
-    /// at least `least`.
-    pub(crate) fn growth(&self, least: Duration) -> BTreeMap<Service, i64> {
-        let mut longest: BTreeMap<Service, (f64, i64)> = BTreeMap::new();
+    /// What each kind of service had at the end of its largest life beyond what it had when the leanest of its lives was warm.
+    ///
+    /// Of lives of at least [`LONG_LIFE`], with m(from, to) the mean of the samples between two ages of a life that ended at
+    /// the age e: max over the lives of m(e - [`LAST`], e), less min over the lives of m([`WARM`]). So it tells of growth in
+    /// the course of a life, and of growth from life to life, with what the topics hold, at one age.
+    pub(crate) fn growth(&self) -> BTreeMap<Service, Growth> {
+        let mut found: BTreeMap<Service, (usize, i64, i64)> = BTreeMap::new();
         for memory in self.memory.values() {
-            let (Some(service), Some((length, _))) = (memory.service, memory.samples.last()) else { continue };
-            let of = longest.entry(service).or_default();
-            if *length >= least.as_secs_f64() && *length > of.0 {
-                *of = (*length, mean(memory, 0.75, 1.0) - mean(memory, 0.25, 0.5));
+            let (Some(service), Some((end, _))) = (memory.service, memory.samples.last()) else { continue };
+            if *end < LONG_LIFE {
+                continue;
             }
+            let (warm, last) = (memory.mean(WARM.0, WARM.1), memory.mean(*end - LAST, *end));
+            let (Some(warm), Some(last)) = (warm, last) else { continue };
+            let (lives, leanest, largest) = found.entry(service).or_insert((0, warm, last));
+            *lives += 1;
+            *leanest = warm.min(*leanest);
+            *largest = last.max(*largest);
         }
-        longest
-            .into_iter()
-            .filter(|(_, (length, _))| *length > 0.0)
-            .map(|(service, (_, grew))| (service, grew))
-            .collect()
+        let growth = |(lives, leanest, largest)| Growth { lives, bytes: largest - leanest };
+        found.into_iter().map(|(service, found)| (service, growth(found))).collect()
     }
 }
 
-/// The mean of the samples between two parts of a life.
-fn mean(memory: &Memory, from: f64, to: f64) -> i64 {
-    let length = memory.samples.last().map_or(0.0, |(at, _)| *at);
-    let within = memory.samples.iter().filter(|(at, _)| (length * from..=length * to).contains(at));
-    let (count, sum) = within.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes));
-    i64::try_from(u64::checked_div(sum, count).unwrap_or(0)).unwrap_or(i64::MAX)
+impl Memory {
+    /// The mean of the samples between two ages; none where it was not looked at then.
+    fn mean(&self, from: f64, to: f64) -> Option<i64> {
+        let within = self.samples.iter().filter(|(at, _)| (from..=to).contains(at));
+        let (count, sum) = within.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes));
+        i64::try_from(u64::checked_div(sum, count)?).ok()
+    }
 }
 
 #[cfg(test)]
@@ -203,24 +224,36 @@ mod tests {
         assert_eq!(sight.recoveries(), [Recovery { kind: "restart kafka".to_owned(), took: Duration::from_secs(4) }]);
     }
 
-    #[test]
-    fn memory_that_grows_over_a_long_life_is_seen_and_a_short_life_says_nothing() {
+    /// A life of so many seconds whose memory is `bytes` of its age.
+    fn lived(sight: &mut Sight, service: Service, pid: u32, seconds: u64, bytes: impl Fn(u64) -> u64) {
         let begun = Instant::now();
-        let mut sight = Sight::default();
-        for second in 0..=200 {
-            let now = begun + Duration::from_secs(second);
-            sight.resident(now, life(1), Service::Processor, 1_000 + second * 10);
-            sight.resident(now, ("producer".to_owned(), 2), Service::Producer, 500);
-            if second < 20 {
-                sight.resident(now, ("dlq-replayer".to_owned(), 3), Service::Replayer, second * 1_000);
-            }
+        for age in 0..=seconds {
+            let now = begun + Duration::from_secs(age);
+            sight.resident(now, (service.program().to_owned(), pid), service, bytes(age));
         }
-        let growth = sight.growth(Duration::from_secs(60));
-        assert_eq!(growth[&Service::Producer], 0);
-        assert!((900..1_100).contains(&growth[&Service::Processor]), "{growth:?}");
+    }
+
+    #[test]
+    fn memory_that_grows_in_a_life_or_from_life_to_life_is_seen_and_a_short_life_says_nothing() {
+        let mut sight = Sight::default();
+        lived(&mut sight, Service::Processor, 1, 200, |age| 1_000 + age * 10);
+        lived(&mut sight, Service::Producer, 2, 70, |_| 500);
+        lived(&mut sight, Service::Producer, 3, 70, |_| 800);
+        lived(&mut sight, Service::Producer, 4, 50, |_| 9_000);
+        lived(&mut sight, Service::Replayer, 5, 50, |age| age * 1_000);
+        let growth = sight.growth();
+        assert_eq!(growth[&Service::Processor], Growth { lives: 1, bytes: 1_900 - 300 });
+        assert_eq!(growth[&Service::Producer], Growth { lives: 2, bytes: 300 });
         assert_eq!(growth.get(&Service::Replayer), None);
-        assert_eq!(sight.peaks()[&Service::Processor], 3_000);
-        assert_eq!(sight.peaks()[&Service::Replayer], 19_000);
+    }
+
+    #[test]
+    fn what_a_service_has_before_it_is_warm_is_no_growth_and_its_peak_counts() {
+        let mut sight = Sight::default();
+        lived(&mut sight, Service::Replayer, 1, 100, |age| if age < 20 { age } else { 700 });
+        lived(&mut sight, Service::Replayer, 2, 10, |_| 900);
+        assert_eq!(sight.growth()[&Service::Replayer], Growth { lives: 1, bytes: 0 });
+        assert_eq!(sight.peaks(), BTreeMap::from([(Service::Replayer, 900)]));
     }
 
     #[test]
