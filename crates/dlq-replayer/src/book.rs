@@ -7,42 +7,70 @@
 //! - An entry that says how a replay ended speaks of that replay only: where something else became of the letter meanwhile, it
 //!   is passed over.
 //! - A letter that was replayed and came back is boomeranged, whether or not the job lived to write that down.
+//!
+//! A million letters fit 64 MB: of each there are only numbers. Of its id there is a hash, keyed anew for each book; who needs
+//! the id reads the letter again. Two ids of the same hash would at worst let one of their letters go by its coordinates,
+//! because letters count as the same only where a second hash, of id and bytes, agrees too.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
+mod account;
+mod kind;
+mod shelf;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 
 use chrono::{DateTime, Utc};
+use hashbrown::HashTable;
 use schema::reason::{Reason, Stage};
 
-use crate::disposition::{Disposition, Entry, State, Unreadable};
+use crate::book::account::{Account, Said};
+pub use crate::book::kind::Kind;
+use crate::book::kind::{KindNumber, Kinds};
+use crate::book::shelf::{Shelf, Slot};
+use crate::disposition::{Entry, State, Unreadable};
 use crate::letter::{Coordinates, Letter};
 use crate::selection::Selection;
 
 /// What is remembered of a letter: enough to count it and to find it again.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Remembered {
-    /// The id it brought.
-    id: Arc<str>,
+    /// Stands for the id it brought.
+    id: u64,
+    /// Stands for id, key and value.
     digest: u64,
+    offset: i64,
+    /// When the broker took it, milliseconds since 1970.
     appended_ms: i64,
-    failed_at: DateTime<Utc>,
-    reason: Option<Reason>,
-    stage: Option<Stage>,
-    wanted: bool,
+    /// When its record failed, microseconds since 1970.
+    failed_us: i64,
+    partition: i32,
+    kind: KindNumber,
+}
+
+const _: () =
+    assert!(size_of::<Option<Remembered>>() == 48, "with its place among the holders a letter takes 60 bytes");
+
+impl Remembered {
+    fn at(&self) -> Coordinates {
+        Coordinates { partition: self.partition, offset: self.offset }
+    }
+
+    fn age(&self) -> (i64, Coordinates) {
+        (self.appended_ms, self.at())
+    }
 }
 
 /// One letter of a choice.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
     /// Where it lies.
     pub dlq: Coordinates,
-    /// The id it goes by.
-    pub id: Arc<str>,
     /// What became of it.
     pub state: State,
     /// How often the ledger says that it was replayed.
     pub replays: u32,
+    /// Whether it goes by the id that it brings, and not by its coordinates.
+    pub is_named: bool,
 }
 
 /// How many letters there are.
@@ -60,120 +88,128 @@ pub struct Census {
     pub oldest_unresolved_ms: Option<i64>,
 }
 
+/// Letters of one fingerprint; those without one are told apart by all else that is known of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// What they have in common.
+    pub kind: &'a Kind,
+    /// How many they are.
+    pub count: u64,
+    /// When the first of them failed.
+    pub first_failed_at: DateTime<Utc>,
+    /// When the last of them failed.
+    pub last_failed_at: DateTime<Utc>,
+    /// The last of them: of all of them retention deletes it last.
+    pub example: Choice,
+}
+
 /// See the module's page.
 #[derive(Debug, Default)]
 pub struct Book {
-    letters: BTreeMap<Coordinates, Remembered>,
+    letters: Shelf<Remembered>,
+    kinds: Kinds,
     /// Who goes by an id.
-    holders: HashMap<Arc<str>, Coordinates>,
-    /// Who brought the same id with other bytes and does not go by it, by the digest of the bytes; almost always nobody.
-    rivals: HashMap<Arc<str>, HashMap<u64, Coordinates>>,
-    ledger: HashMap<Coordinates, Disposition>,
-    /// By the id of the letter that was replayed: the jobs whose replay of it came back.
-    boomerangs: HashMap<String, Vec<String>>,
+    holders: HashTable<Slot>,
+    /// Who brought the same id with other bytes and does not go by it, by the digest; almost always nobody.
+    rivals: HashTable<Slot>,
+    account: Account,
+    /// The letters that came back, each with the job that had replayed it.
+    boomerangs: HashSet<(u64, u64)>,
     unreadable: Option<Unreadable>,
+    /// Where each partition begins, as far as that was told.
+    begins: BTreeMap<i32, i64>,
+    hasher: RandomState,
 }
 
 impl Book {
-    /// Enters a letter. `wanted` is whether the selection wants it.
-    pub fn letter(&mut self, letter: &Letter, wanted: bool) {
-        if self.letters.contains_key(&letter.dlq) {
+    /// Enters a letter.
+    pub fn letter(&mut self, letter: &Letter) {
+        if let Some(boomerang) = &letter.boomerang {
+            self.boomerangs.insert((self.hash(&boomerang.of), self.job(Some(&boomerang.replay_id))));
+        }
+        let new = Remembered {
+            id: self.hash(&letter.id),
+            digest: self.hasher.hash_one((&letter.id, &letter.key, &letter.value)),
+            offset: letter.dlq.offset,
+            appended_ms: letter.appended_ms,
+            failed_us: letter.failed_at.timestamp_micros(),
+            partition: letter.dlq.partition,
+            kind: self.kinds.number_of(letter),
+        };
+        let Some((holder, held)) = self.holder(new.id) else {
+            let slot = self.letters.put(new);
+            return index(&mut self.holders, &self.letters, slot, by_id);
+        };
+        if held.digest == new.digest {
+            self.tell_anew(holder, new);
             return;
         }
-        if let Some(boomerang) = &letter.boomerang {
-            let jobs = self.boomerangs.entry(boomerang.of.clone()).or_default();
-            if !jobs.contains(&boomerang.replay_id) {
-                jobs.push(boomerang.replay_id.clone());
+        if let Some(twin) = self.rival(&new) {
+            if !self.tell_anew(twin, new) {
+                return;
             }
+            if new.age() > held.age() {
+                self.strike_rival(twin);
+                self.dethrone(holder, twin);
+            }
+            return;
         }
-        let remembered = Remembered {
-            id: letter.id.as_str().into(),
-            digest: digest(letter),
-            appended_ms: letter.appended_ms,
-            failed_at: letter.failed_at,
-            reason: letter.reason,
-            stage: letter.stage,
-            wanted,
-        };
-        if self.name(letter.dlq, &remembered) {
-            self.letters.insert(letter.dlq, remembered);
+        let slot = self.letters.put(new);
+        if new.age() > held.age() {
+            self.dethrone(holder, slot);
+        } else {
+            index(&mut self.rivals, &self.letters, slot, by_digest);
         }
     }
 
-    /// Names a letter that is not in the book yet, and those that brought the same id anew. False where a newer letter tells
-    /// the same failure.
-    fn name(&mut self, at: Coordinates, letter: &Remembered) -> bool {
-        let age = (letter.appended_ms, at);
-        let holder = self.holders.get(&letter.id).copied();
-        let Some((holder, held)) = holder.and_then(|holder| Some((holder, self.letters.get(&holder)?))) else {
-            self.holders.insert(Arc::clone(&letter.id), at);
-            return true;
-        };
-        let (held_digest, held_age) = (held.digest, (held.appended_ms, holder));
-        if held_digest == letter.digest {
-            if age < held_age {
-                return false;
-            }
-            self.letters.remove(&holder);
-            self.holders.insert(Arc::clone(&letter.id), at);
-            return true;
-        }
-        let rivals = self.rivals.entry(Arc::clone(&letter.id)).or_default();
-        if let Some(twin) = rivals.get(&letter.digest).copied() {
-            if self.letters.get(&twin).is_some_and(|rival| age < (rival.appended_ms, twin)) {
-                return false;
-            }
-            self.letters.remove(&twin);
-            rivals.remove(&letter.digest);
-        }
-        if age > held_age {
-            rivals.insert(held_digest, holder);
-            self.holders.insert(Arc::clone(&letter.id), at);
-        } else {
-            rivals.insert(letter.digest, at);
-        }
+    /// The failure that the letter in `slot` tells is told by `new` too; the newer of both stays. Returns whether that is `new`.
+    fn tell_anew(&mut self, slot: Slot, new: Remembered) -> bool {
+        let Some(known) = self.letters.get_mut(slot).filter(|known| known.age() < new.age()) else { return false };
+        *known = new;
         true
     }
 
-    /// Takes a letter's name away. The newest of those that brought the same id gets it.
-    fn unname(&mut self, at: Coordinates, letter: &Remembered) {
-        let holds = self.holders.get(&letter.id) == Some(&at);
-        if holds {
-            self.holders.remove(&letter.id);
+    /// Gives the name of the letter in `holder` to the one in `heir`.
+    fn dethrone(&mut self, holder: Slot, heir: Slot) {
+        let Some(id) = self.letters.get(holder).map(|held| held.id) else { return };
+        if let Some(slot) = self.holders.find_mut(id, |slot| *slot == holder) {
+            *slot = heir;
         }
-        let Some(rivals) = self.rivals.get_mut(&letter.id) else { return };
-        if holds {
-            let age = |at: &Coordinates| self.letters.get(at).map(|letter| (letter.appended_ms, *at));
-            if let Some((digest, heir)) = rivals.iter().max_by_key(|(_, at)| age(at)).map(|(digest, at)| (*digest, *at))
-            {
-                rivals.remove(&digest);
-                self.holders.insert(Arc::clone(&letter.id), heir);
-            }
-        } else {
-            rivals.remove(&letter.digest);
-        }
-        if rivals.is_empty() {
-            self.rivals.remove(&letter.id);
-        }
+        index(&mut self.rivals, &self.letters, holder, by_digest);
+    }
+
+    fn holder(&self, id: u64) -> Option<(Slot, Remembered)> {
+        let is_of = |slot: &Slot| self.letters.get(*slot).is_some_and(|letter| letter.id == id);
+        let slot = *self.holders.find(id, is_of)?;
+        Some((slot, *self.letters.get(slot)?))
+    }
+
+    /// A letter of the same id and bytes that does not go by its id.
+    fn rival(&self, new: &Remembered) -> Option<Slot> {
+        let is_twin =
+            |slot: &Slot| self.letters.get(*slot).is_some_and(|known| (known.id, known.digest) == (new.id, new.digest));
+        self.rivals.find(new.digest, is_twin).copied()
+    }
+
+    fn strike_rival(&mut self, slot: Slot) -> bool {
+        let digest = self.letters.get(slot).map_or(0, |letter| letter.digest);
+        self.rivals.find_entry(digest, |known| *known == slot).map(|entry| entry.remove()).is_ok()
+    }
+
+    fn is_named(&self, slot: Slot, letter: &Remembered) -> bool {
+        self.holders.find(letter.id, |known| *known == slot).is_some()
     }
 
     /// Enters what was read from the ledger, in the order of its topic. Returns the state that an entry brings, where it is
     /// news.
     pub fn entry(&mut self, entry: Result<Entry, Unreadable>) -> Option<State> {
         match entry {
-            Ok(Entry::Made(made)) => match self.ledger.get(&made.dlq) {
-                // A letter's id can change, and with it the entry's partition: the topic's order says nothing then.
-                Some(known) if known.at > made.at => None,
-                Some(known) if *known == made => None,
-                Some(known) if made.is_ending() && !may_end(known, &made) => None,
-                _ => {
-                    let state = made.state;
-                    self.ledger.insert(made.dlq, made);
-                    Some(state)
-                }
-            },
+            Ok(Entry::Made(made)) => {
+                let (id, job) = (self.hash(&made.id), self.job(made.replay_id.as_deref()));
+                self.account.enter(&made, id, job).then_some(made.state)
+            }
             Ok(Entry::Withdrawn(id)) => {
-                self.ledger.retain(|_, made| made.id != id);
+                self.account.withdraw(self.hash(&id));
                 None
             }
             Err(unreadable) => {
@@ -190,100 +226,200 @@ impl Book {
 
     /// Forgets the letters of a partition below `offset`: retention has deleted them.
     pub fn forget_before(&mut self, partition: i32, offset: i64) {
-        let gone = Coordinates { partition, offset: i64::MIN }..Coordinates { partition, offset };
-        let gone: Vec<_> = self.letters.range(gone).map(|(at, _)| *at).collect();
-        for at in gone {
-            let Some(letter) = self.letters.remove(&at) else { continue };
-            self.unname(at, &letter);
-            self.boomerangs.remove(&*letter.id);
-            self.ledger.remove(&at);
+        if self.begins.insert(partition, offset) == Some(offset) {
+            return;
+        }
+        let is_gone = |letter: &Remembered| letter.partition == partition && letter.offset < offset;
+        let gone: Vec<Slot> = self.letters.iter().filter(|(_, letter)| is_gone(letter)).map(|(slot, _)| slot).collect();
+        let (mut ids, mut vacant) = (HashSet::new(), HashSet::new());
+        for slot in gone {
+            let is_rival = self.strike_rival(slot);
+            let Some(letter) = self.letters.take(slot) else { continue };
+            ids.insert(letter.id);
+            let holding = self.holders.find_entry(letter.id, |known| !is_rival && *known == slot);
+            if let Ok(entry) = holding {
+                entry.remove();
+                vacant.insert(letter.id);
+            }
+        }
+        self.boomerangs.retain(|(of, _)| !ids.contains(of));
+        self.account.forget_before(partition, offset);
+        self.crown_heirs(&vacant);
+    }
+
+    /// Gives each of these names to the newest of those that brought the same id.
+    fn crown_heirs(&mut self, vacant: &HashSet<u64>) {
+        let mut heirs: HashMap<u64, (Slot, (i64, Coordinates))> = HashMap::new();
+        for slot in &self.rivals {
+            let Some(rival) = self.letters.get(*slot).filter(|rival| vacant.contains(&rival.id)) else { continue };
+            let newest = heirs.entry(rival.id).or_insert((*slot, rival.age()));
+            if newest.1 < rival.age() {
+                *newest = (*slot, rival.age());
+            }
+        }
+        for (slot, _) in heirs.into_values() {
+            self.strike_rival(slot);
+            index(&mut self.holders, &self.letters, slot, by_id);
         }
     }
 
-    fn disposition(&self, at: Coordinates, letter: &Remembered) -> Option<&Disposition> {
-        self.ledger.get(&at).filter(|made| made.failed_at == letter.failed_at)
+    fn said(&self, letter: &Remembered) -> Option<&Said> {
+        self.account.of(letter.at()).filter(|said| said.failed_us == letter.failed_us)
     }
 
-    fn choice(&self, at: Coordinates, letter: &Remembered) -> Choice {
-        let made = self.disposition(at, letter);
-        let came_back = |made: &Disposition| {
-            let jobs = self.boomerangs.get(&made.id);
-            jobs.zip(made.replay_id.as_ref()).is_some_and(|(jobs, job)| jobs.contains(job))
-        };
-        let state = match made {
+    fn state(&self, letter: &Remembered) -> State {
+        match self.said(letter) {
             None => State::Unresolved,
-            Some(made) if made.state == State::Replayed && came_back(made) => State::Boomeranged,
-            Some(made) => made.state,
+            Some(said) if said.state == State::Replayed && self.boomerangs.contains(&(said.id, said.job)) => {
+                State::Boomeranged
+            }
+            Some(said) => said.state,
+        }
+    }
+
+    fn choice(&self, slot: Slot, letter: &Remembered) -> Choice {
+        Choice {
+            dlq: letter.at(),
+            state: self.state(letter),
+            replays: self.said(letter).map_or(0, |said| said.replays),
+            is_named: self.is_named(slot, letter),
+        }
+    }
+
+    /// What the selection takes at `now`, in no order; with a limit those that failed first. `default` are the states where
+    /// the selection says nothing.
+    fn taken(&self, selection: &Selection, default: &[State], now: DateTime<Utc>) -> Vec<Slot> {
+        let kinds: Vec<bool> = self.kinds.iter().map(|kind| selection.wants_kind(kind)).collect();
+        let ids: HashSet<u64> = selection.ids.iter().map(|id| self.hash(id)).collect();
+        let is_meant = |slot, letter: &Remembered| {
+            if self.is_named(slot, letter) {
+                ids.contains(&letter.id)
+            } else {
+                selection.ids.contains(&letter.at().to_string())
+            }
         };
-        let id = if self.holders.get(&letter.id) == Some(&at) { Arc::clone(&letter.id) } else { at.to_string().into() };
-        Choice { dlq: at, id, state, replays: made.map_or(0, |made| made.replays) }
-    }
-
-    fn taken<'a>(
-        &'a self,
-        selection: &'a Selection,
-        default: &'a [State],
-    ) -> impl Iterator<Item = (&'a Remembered, Choice)> {
-        self.letters
+        let window = selection.window(now);
+        let mut taken: Vec<Slot> = self
+            .letters
             .iter()
-            .filter(|(_, letter)| letter.wanted)
-            .map(|(at, letter)| (letter, self.choice(*at, letter)))
-            .filter(|(_, choice)| selection.takes(&choice.id, choice.state, default))
-    }
-
-    /// What the selection takes, those that failed first first.
-    pub fn chosen(&self, selection: &Selection, default: &[State]) -> Vec<Choice> {
-        let mut taken: Vec<_> = self.taken(selection, default).collect();
-        taken.sort_by_key(|(letter, choice)| (letter.failed_at, choice.dlq));
-        let limit = selection.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        taken.into_iter().map(|(_, choice)| choice).take(limit).collect()
-    }
-
-    /// The letter that goes by this id.
-    pub fn find(&self, id: &str) -> Option<Choice> {
-        let held = self.holders.get(id).and_then(|at| Some((at, self.letters.get(at)?)));
-        let found = held.or_else(|| {
-            let named = self.rivals.values().flat_map(HashMap::values).find(|at| at.to_string() == id)?;
-            Some((named, self.letters.get(named)?))
-        });
-        found.map(|(at, letter)| self.choice(*at, letter))
-    }
-
-    /// Counts what the selection takes.
-    pub fn census(&self, selection: &Selection, default: &[State]) -> Census {
-        let by_state = State::ALL.into_iter().map(|state| (state, 0)).collect();
-        let mut census = Census { by_state, ..Census::default() };
-        let limit = selection.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        let mut taken: Vec<_> = self.taken(selection, default).collect();
-        if taken.len() > limit {
-            taken.sort_by_key(|(letter, choice)| (letter.failed_at, choice.dlq));
+            .filter(|(slot, letter)| {
+                kinds.get(letter.kind.index()) == Some(&true)
+                    && window.contains(&letter.failed_us)
+                    && selection.wants_partition(letter.partition)
+                    && (ids.is_empty() || is_meant(*slot, letter))
+                    && selection.wants_state(self.state(letter), default)
+            })
+            .map(|(slot, _)| slot)
+            .collect();
+        let limit = selection.limit.and_then(|limit| usize::try_from(limit).ok());
+        if let Some(limit) = limit.filter(|limit| *limit < taken.len()) {
+            taken.select_nth_unstable_by_key(limit, |slot| self.order(*slot));
             taken.truncate(limit);
         }
-        for (letter, choice) in taken {
+        taken
+    }
+
+    /// Those that failed first come first.
+    fn order(&self, slot: Slot) -> Option<(i64, Coordinates)> {
+        self.letters.get(slot).map(|letter| (letter.failed_us, letter.at()))
+    }
+
+    /// What the selection takes at `now`, those that failed first first.
+    pub fn chosen(&self, selection: &Selection, default: &[State], now: DateTime<Utc>) -> Vec<Choice> {
+        let mut taken = self.taken(selection, default, now);
+        taken.sort_unstable_by_key(|slot| self.order(*slot));
+        taken.into_iter().filter_map(|slot| Some(self.choice(slot, self.letters.get(slot)?))).collect()
+    }
+
+    /// Counts what the selection takes at `now`.
+    pub fn census(&self, selection: &Selection, default: &[State], now: DateTime<Utc>) -> Census {
+        let by_state = State::ALL.into_iter().map(|state| (state, 0)).collect();
+        let mut census = Census { by_state, ..Census::default() };
+        for letter in self.taken(selection, default, now).into_iter().filter_map(|slot| self.letters.get(slot)) {
+            let Some(kind) = self.kinds.get(letter.kind) else { continue };
+            let state = self.state(letter);
             census.total += 1;
-            *census.by_state.entry(choice.state).or_default() += 1;
-            *census.by_reason.entry(letter.reason).or_default() += 1;
-            *census.by_stage.entry(letter.stage).or_default() += 1;
-            if choice.state == State::Unresolved {
+            *census.by_state.entry(state).or_default() += 1;
+            *census.by_reason.entry(kind.reason).or_default() += 1;
+            *census.by_stage.entry(kind.stage).or_default() += 1;
+            if state == State::Unresolved {
                 let oldest = census.oldest_unresolved_ms.get_or_insert(letter.appended_ms);
                 *oldest = letter.appended_ms.min(*oldest);
             }
         }
         census
     }
+
+    /// What the selection takes at `now`, by fingerprint, the most frequent first.
+    pub fn groups(&self, selection: &Selection, default: &[State], now: DateTime<Utc>) -> Vec<Group<'_>> {
+        let mut of_kinds: Vec<Option<Tally>> = self.kinds.iter().map(|_| None).collect();
+        for slot in self.taken(selection, default, now) {
+            let Some(letter) = self.letters.get(slot) else { continue };
+            let one = Tally { count: 1, first_us: letter.failed_us, last: (letter.failed_us, letter.at()), slot };
+            if let Some(tally) = of_kinds.get_mut(letter.kind.index()) {
+                *tally = Some(tally.map_or(one, |tally| tally.and(one)));
+            }
+        }
+        let mut groups: HashMap<Result<&str, &Kind>, Tally> = HashMap::new();
+        for (kind, tally) in self.kinds.iter().zip(of_kinds).filter_map(|(kind, tally)| Some((kind, tally?))) {
+            let group = groups.entry(kind.fingerprint.as_deref().ok_or(kind));
+            group.and_modify(|known| *known = known.and(tally)).or_insert(tally);
+        }
+        let mut groups: Vec<Group<'_>> = groups.into_values().filter_map(|tally| self.group(tally)).collect();
+        groups.sort_by_key(|group| (std::cmp::Reverse(group.count), group.first_failed_at, group.example.dlq));
+        groups
+    }
+
+    fn group(&self, tally: Tally) -> Option<Group<'_>> {
+        let example = self.letters.get(tally.slot)?;
+        Some(Group {
+            kind: self.kinds.get(example.kind)?,
+            count: tally.count,
+            first_failed_at: DateTime::from_timestamp_micros(tally.first_us)?,
+            last_failed_at: DateTime::from_timestamp_micros(example.failed_us)?,
+            example: self.choice(tally.slot, example),
+        })
+    }
+
+    fn hash(&self, text: &str) -> u64 {
+        self.hasher.hash_one(text)
+    }
+
+    /// Stands for a job, be it none.
+    fn job(&self, replay_id: Option<&str>) -> u64 {
+        self.hasher.hash_one(replay_id)
+    }
 }
 
-/// Whether `ending` is how the replay that `known` speaks of ended, and not told yet.
-fn may_end(known: &Disposition, ending: &Disposition) -> bool {
-    let of_replay = known.state == State::Replayed || known.is_ending();
-    of_replay && known.replay_id == ending.replay_id && known.state != ending.state
+/// A group that is being counted.
+#[derive(Debug, Clone, Copy)]
+struct Tally {
+    count: u64,
+    first_us: i64,
+    last: (i64, Coordinates),
+    /// The letter that failed last.
+    slot: Slot,
 }
 
-/// The same for the same key and value, in every run of one build.
-fn digest(letter: &Letter) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (&letter.key, &letter.value).hash(&mut hasher);
-    hasher.finish()
+impl Tally {
+    fn and(self, other: Self) -> Self {
+        let last = if self.last < other.last { other } else { self };
+        Self { count: self.count + other.count, first_us: self.first_us.min(other.first_us), ..last }
+    }
+}
+
+fn by_id(letter: &Remembered) -> u64 {
+    letter.id
+}
+
+fn by_digest(letter: &Remembered) -> u64 {
+    letter.digest
+}
+
+/// Enters a slot into a table of letters.
+fn index(table: &mut HashTable<Slot>, letters: &Shelf<Remembered>, slot: Slot, by: impl Fn(&Remembered) -> u64) {
+    let hash = |slot: &Slot| letters.get(*slot).map_or(0, &by);
+    table.insert_unique(hash(&slot), slot, hash);
 }
 
 #[cfg(test)]

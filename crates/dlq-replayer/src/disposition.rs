@@ -71,6 +71,11 @@ impl State {
             Self::Discarded => "discarded",
         }
     }
+
+    /// Whether it is how a replay ends.
+    pub const fn is_ending(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Boomeranged)
+    }
 }
 
 impl fmt::Display for State {
@@ -196,11 +201,6 @@ impl Disposition {
             attended: true,
             cause: None,
         }
-    }
-
-    /// Whether it says how a replay ended.
-    pub fn is_ending(&self) -> bool {
-        matches!(self.state, State::Confirmed | State::Boomeranged)
     }
 
     /// The entry as a record of the ledger topic.

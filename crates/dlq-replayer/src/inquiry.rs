@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use chrono::Utc;
 use kafka::ReadError;
 use service::Exit;
 
@@ -56,9 +57,10 @@ fn warn_of_gaps(book: &Book) {
 
 /// `ls`
 pub(crate) async fn list(mailroom: &Mailroom, selection: &Selection, output: Output) -> Result<Exit, InquiryError> {
-    let book = mailroom.book(selection).await?;
+    let now = Utc::now();
+    let book = mailroom.book().await?;
     warn_of_gaps(&book);
-    let chosen = book.chosen(selection, &[State::Unresolved]);
+    let chosen = book.chosen(selection, &[State::Unresolved], now);
     let mut letters = mailroom.letters(&chosen);
     let mut listed: Vec<Option<Listed>> = vec![None; chosen.len()];
     while let Some(item) = letters.recv().await {
@@ -78,11 +80,13 @@ pub(crate) async fn list(mailroom: &Mailroom, selection: &Selection, output: Out
 
 /// `show`
 pub(crate) async fn show(mailroom: &Mailroom, id: &str, output: Output) -> Result<Exit, InquiryError> {
-    let book = mailroom.book(&Selection::default()).await?;
+    let book = mailroom.book().await?;
     warn_of_gaps(&book);
     let no_such = || InquiryError::NoSuchLetter(id.to_owned());
-    let choice = book.find(id).ok_or_else(no_such)?;
-    let mut letters = mailroom.letters_with_originals(std::slice::from_ref(&choice));
+    let selection = Selection { ids: vec![id.to_owned()], ..Selection::default() };
+    let chosen = book.chosen(&selection, &State::ALL, Utc::now());
+    let choice = chosen.first().ok_or_else(no_such)?;
+    let mut letters = mailroom.letters_with_originals(std::slice::from_ref(choice));
     let (_, letter) = letters.recv().await.ok_or_else(no_such)??;
     let shown = Shown::of(&letter, choice.state);
     match output {
@@ -94,9 +98,10 @@ pub(crate) async fn show(mailroom: &Mailroom, id: &str, output: Output) -> Resul
 
 /// `stats`
 pub(crate) async fn stats(mailroom: &Mailroom, selection: &Selection, output: Output) -> Result<Exit, InquiryError> {
-    let book = mailroom.book(selection).await?;
+    let now = Utc::now();
+    let book = mailroom.book().await?;
     warn_of_gaps(&book);
-    let stats = Stats::from(&book.census(selection, &State::ALL));
+    let stats = Stats::from(&book.census(selection, &State::ALL, now));
     match output {
         Output::Json => print(&json(&stats)?)?,
         Output::Table => print(&table::stats(&stats))?,

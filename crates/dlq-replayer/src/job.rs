@@ -13,6 +13,7 @@ mod publish;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use kafka::{Admin, AdminError, ClientError, OpenError, ReadError, SendError, TopicError, TransactionError};
 use serde::Serialize;
 use service::shutdown::Shutdown;
@@ -124,7 +125,7 @@ pub async fn run(
     progress: &watch::Sender<Progress>,
     shutdown: &Shutdown,
 ) -> Result<Report, JobError> {
-    Prepared::new(settings, plan).await?.run(progress, shutdown).await
+    Prepared::new(settings, plan, Mailroom::new(&settings.kafka)).await?.run(progress, shutdown).await
 }
 
 /// A plan that was looked at: how many letters it takes is known, and nothing has changed yet.
@@ -134,6 +135,8 @@ pub struct Prepared<'a> {
     admin: Admin,
     mailroom: Mailroom,
     book: Book,
+    /// When the ages of the selection are counted from.
+    now: DateTime<Utc>,
     selected: usize,
 }
 
@@ -142,13 +145,13 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// See [`JobError`].
-    pub async fn new(settings: &'a ReplayerSettings, plan: Plan) -> Result<Self, JobError> {
+    pub(crate) async fn new(settings: &'a ReplayerSettings, plan: Plan, mailroom: Mailroom) -> Result<Self, JobError> {
+        let now = Utc::now();
         let admin = Admin::new(&settings.kafka, CLIENT)?;
         topics::all_there(&admin, &settings.kafka).await?;
-        let mailroom = Mailroom::new(&settings.kafka);
-        let book = mailroom.book(&plan.selection).await?;
-        let selected = chosen(&book, &plan)?.len();
-        Ok(Self { settings, plan, admin, mailroom, book, selected })
+        let book = mailroom.book().await?;
+        let selected = chosen(&book, &plan, now)?.len();
+        Ok(Self { settings, plan, admin, mailroom, book, now, selected })
     }
 
     /// How many letters the plan takes.
@@ -161,14 +164,15 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// See [`JobError`].
     pub async fn run(self, progress: &watch::Sender<Progress>, shutdown: &Shutdown) -> Result<Report, JobError> {
-        let Self { settings, plan, admin, mailroom, book, selected } = self;
+        let Self { settings, plan, admin, mailroom, book, now, selected } = self;
         let mut report = Report { action: plan.action, replay_id: Uuid::now_v7().to_string(), ..Report::default() };
         if selected == 0 {
             return Ok(report);
         }
         let producer = publish::open(&settings.kafka, &admin, &mailroom).await?;
         let book = mailroom.with_ledger(book).await?;
-        let chosen = chosen(&book, &plan)?;
+        let mailroom = mailroom.without_bars();
+        let chosen = chosen(&book, &plan, now)?;
         let since: BTreeMap<i32, i64> = topics::offsets(&admin, &settings.kafka.topics.dlq)
             .await?
             .into_iter()
@@ -188,9 +192,9 @@ impl<'a> Prepared<'a> {
 }
 
 /// What the job takes; nothing at all where the ledger cannot be read whole.
-fn chosen(book: &Book, plan: &Plan) -> Result<Vec<Choice>, JobError> {
+fn chosen(book: &Book, plan: &Plan, now: DateTime<Utc>) -> Result<Vec<Choice>, JobError> {
     match book.unreadable() {
         Some(unreadable) => Err(JobError::Unreadable(unreadable.clone())),
-        None => Ok(book.chosen(&plan.selection, &[State::Unresolved])),
+        None => Ok(book.chosen(&plan.selection, &[State::Unresolved], now)),
     }
 }

@@ -24,8 +24,10 @@ pub mod mend;
 mod metrics;
 mod operator;
 mod pace;
+mod reading;
 pub mod redrive;
 pub mod report;
+mod rounds;
 pub mod selection;
 mod serve;
 mod settings;
@@ -96,7 +98,7 @@ impl Service for DlqReplayer {
 /// # Errors
 /// See [`RunError`].
 pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Context) -> Result<Exit, RunError> {
-    let mailroom = Mailroom::new(&settings.kafka);
+    let mailroom = Mailroom::new(&settings.kafka).with_bars();
     let Some(command) = arguments.command else {
         return say(Exit::Usage, "a command is needed: serve, ls, show, stats or replay; see --help");
     };

@@ -286,9 +286,9 @@ mod tests {
     #[test]
     fn stats_have_every_state_and_the_reasons_and_stages_that_occur() {
         let mut book = Book::default();
-        book.letter(&fixture::read_letter(0, 1, 1), true);
-        book.letter(&Letter::of(fixture::foreign_letter(b"x").at(1, 2)), true);
-        let census = book.census(&Selection::default(), &State::ALL);
+        book.letter(&fixture::read_letter(0, 1, 1));
+        book.letter(&Letter::of(fixture::foreign_letter(b"x").at(1, 2)));
+        let census = book.census(&Selection::default(), &State::ALL, fixture::now());
         assert_eq!(
             json_of(&Stats::from(&census)),
             json!({

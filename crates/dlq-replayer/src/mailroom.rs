@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chrono::Utc;
 use kafka::{Admin, ClientError, KafkaSettings, ReadError, RecordFinder, Start, TopicError, TopicReader};
 use schema::reason::Reason;
 use schema::record::Record;
@@ -13,7 +12,8 @@ use tokio::sync::mpsc;
 use crate::book::{Book, Choice};
 use crate::disposition::Entry;
 use crate::letter::{Coordinates, Letter};
-use crate::selection::Selection;
+use crate::reading::{Bars, Reading};
+use crate::rounds::Rounds;
 
 /// Name of the client in the brokers' logs.
 pub(crate) const CLIENT: &str = "dlq-replayer";
@@ -49,35 +49,45 @@ pub(crate) struct Return {
 #[derive(Debug, Clone)]
 pub(crate) struct Mailroom {
     kafka: Arc<KafkaSettings>,
+    bars: Bars,
 }
 
 impl Mailroom {
     pub(crate) fn new(kafka: &KafkaSettings) -> Self {
-        Self { kafka: Arc::new(kafka.clone()) }
+        Self { kafka: Arc::new(kafka.clone()), bars: Bars::None }
+    }
+
+    /// Long reads are drawn, where somebody sees it.
+    pub(crate) fn with_bars(self) -> Self {
+        Self { bars: Bars::OnTerminal, ..self }
+    }
+
+    /// Reads are not drawn any more: something else is.
+    pub(crate) fn without_bars(self) -> Self {
+        Self { bars: Bars::None, ..self }
     }
 
     /// Hands every record of `topic` to `take`. Blocks.
     pub(crate) fn each(&self, topic: &str, start: &Start, mut take: impl FnMut(Record)) -> Result<(), ReadError> {
-        for record in TopicReader::open(&self.kafka, CLIENT, topic, start)? {
+        let mut reader = TopicReader::open(&self.kafka, CLIENT, topic, start)?;
+        let mut reading = Reading::begin(self.bars, topic);
+        while let Some(record) = reader.next() {
             take(record?);
+            reading.record(&reader);
         }
         Ok(())
     }
 
     /// All dead letters and all that became of them.
-    pub(crate) async fn book(&self, selection: &Selection) -> Result<Book, MailError> {
+    pub(crate) async fn book(&self) -> Result<Book, MailError> {
         let admin = Admin::new(&self.kafka, CLIENT)?;
         for topic in [&self.kafka.topics.dlq, &self.kafka.topics.ledger] {
             admin.require(topic).await?;
         }
-        let (this, selection, now) = (self.clone(), selection.clone(), Utc::now());
+        let this = self.clone();
         let book = tokio::task::spawn_blocking(move || {
             let mut book = Book::default();
-            this.each(&this.kafka.topics.dlq, &Start::Beginning, |record| {
-                let letter = Letter::of(record);
-                let wanted = selection.wants(&letter, now);
-                book.letter(&letter, wanted);
-            })?;
+            this.each(&this.kafka.topics.dlq, &Start::Beginning, |record| book.letter(&Letter::of(record)))?;
             Ok::<_, ReadError>(book)
         });
         self.with_ledger(book.await??).await
@@ -135,39 +145,47 @@ impl Mailroom {
         mut complete: impl FnMut(&mut Letter) -> Result<(), ReadError> + Send + 'static,
     ) -> mpsc::Receiver<Result<(usize, Letter), ReadError>> {
         let (sender, receiver) = mpsc::channel(WAITING);
-        let mut wanted: HashMap<Coordinates, (usize, Arc<str>)> =
-            chosen.iter().enumerate().map(|(place, choice)| (choice.dlq, (place, Arc::clone(&choice.id)))).collect();
-        let mut first = BTreeMap::new();
-        for choice in chosen {
-            let offset = first.entry(choice.dlq.partition).or_insert(choice.dlq.offset);
-            *offset = choice.dlq.offset.min(*offset);
-        }
+        let rounds = Rounds::of(chosen);
         let this = self.clone();
         tokio::task::spawn_blocking(move || {
-            if wanted.is_empty() {
-                return;
-            }
-            let reader = match TopicReader::open(&this.kafka, CLIENT, &this.kafka.topics.dlq, &Start::At(first)) {
-                Ok(reader) => reader,
-                Err(error) => return drop(sender.blocking_send(Err(error))),
-            };
-            for record in reader {
-                let item = match record {
-                    Ok(record) => {
-                        let at = Coordinates { partition: record.partition, offset: record.offset };
-                        let Some((place, id)) = wanted.remove(&at) else { continue };
-                        let mut letter = Letter { id: id.to_string(), ..Letter::of(record) };
-                        complete(&mut letter).map(|()| (place, letter))
-                    }
-                    Err(error) => Err(error),
-                };
-                // Nobody listens any more: the job was told to end.
-                if sender.blocking_send(item).is_err() || wanted.is_empty() {
-                    return;
+            for ranges in rounds.ranges() {
+                match this.round(&rounds, ranges, &sender, &mut complete) {
+                    Ok(true) => {}
+                    // Nobody listens any more: the job was told to end, or who reads the answer has had enough.
+                    Ok(false) => return,
+                    Err(error) => return drop(sender.blocking_send(Err(error))),
                 }
             }
         });
         receiver
+    }
+
+    /// Reads some parts of the dead-letter topic and sends what is chosen of them. False where nobody listens.
+    fn round(
+        &self,
+        rounds: &Rounds,
+        ranges: BTreeMap<i32, (i64, i64)>,
+        sender: &mpsc::Sender<Result<(usize, Letter), ReadError>>,
+        complete: &mut impl FnMut(&mut Letter) -> Result<(), ReadError>,
+    ) -> Result<bool, ReadError> {
+        let topic = &self.kafka.topics.dlq;
+        let mut reader = TopicReader::open(&self.kafka, CLIENT, topic, &Start::Between(ranges))?;
+        let mut reading = Reading::begin(self.bars.beside_an_answer(), topic);
+        while let Some(record) = reader.next() {
+            let record = record?;
+            reading.record(&reader);
+            let at = Coordinates { partition: record.partition, offset: record.offset };
+            let Some((place, is_named)) = rounds.find(at) else { continue };
+            let mut letter = Letter::of(record);
+            if !is_named {
+                letter.id = at.to_string();
+            }
+            complete(&mut letter)?;
+            if sender.blocking_send(Ok((place, letter))).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What has come back from a job since the dead-letter topic ended at `since`: the letters that were replayed, each with

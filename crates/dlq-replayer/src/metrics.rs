@@ -102,8 +102,8 @@ mod tests {
         assert!(text.contains("sluice_replayer_oldest_unresolved_expires_in_seconds 30.0\n"), "{text}");
 
         let mut book = Book::default();
-        book.letter(&fixture::read_letter(0, 1, 1), true);
-        metrics.counted(&book.census(&Selection::default(), &State::ALL));
+        book.letter(&fixture::read_letter(0, 1, 1));
+        metrics.counted(&book.census(&Selection::default(), &State::ALL, fixture::now()));
         metrics.became(State::Confirmed);
         metrics.became(State::Discarded);
         metrics.expires_in(7.5);

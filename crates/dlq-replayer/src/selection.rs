@@ -2,14 +2,15 @@
 //!
 //! Values of one flag are alternatives; different flags have to hold together.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::Args;
 use schema::reason::{Reason, Stage};
 
+use crate::book::Kind;
 use crate::disposition::State;
-use crate::letter::Letter;
 
 /// What `--state` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,28 +115,32 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether the letter itself is meant; its id and what became of it are [`Selection::takes`]' matter.
-    pub fn wants(&self, letter: &Letter, now: DateTime<Utc>) -> bool {
-        let since = self.since.is_none_or(|since| letter.failed_at >= since.instant(now));
-        let until = self.until.is_none_or(|until| letter.failed_at < until.instant(now));
-        let rule = self.rules.is_empty() || letter.rule_ids.iter().any(|rule| self.rules.contains(rule));
-        since
-            && until
-            && rule
-            && allowed(&self.reasons, letter.reason.as_ref())
-            && allowed(&self.stages, letter.stage.as_ref())
-            && allowed(&self.fingerprints, letter.fingerprint.as_ref())
-            && allowed(&self.partitions, Some(&letter.dlq.partition))
+    /// Whether letters of this kind are meant.
+    pub fn wants_kind(&self, kind: &Kind) -> bool {
+        (self.rules.is_empty() || kind.rule_ids.iter().any(|rule| self.rules.contains(rule)))
+            && allowed(&self.reasons, kind.reason.as_ref())
+            && allowed(&self.stages, kind.stage.as_ref())
+            && allowed(&self.fingerprints, kind.fingerprint.as_ref())
     }
 
-    /// Whether a letter of this id in this state is meant; `default` are the states where the flag says nothing.
-    pub fn takes(&self, id: &str, state: State, default: &[State]) -> bool {
-        let state = if self.states.is_empty() {
+    /// When a letter that is meant has failed, as of `now`: microseconds since 1970.
+    pub fn window(&self, now: DateTime<Utc>) -> Range<i64> {
+        let micros = |moment: Moment| moment.instant(now).timestamp_micros();
+        self.since.map_or(i64::MIN, micros)..self.until.map_or(i64::MAX, micros)
+    }
+
+    /// Whether letters of this partition of the dead-letter topic are meant.
+    pub fn wants_partition(&self, partition: i32) -> bool {
+        allowed(&self.partitions, Some(&partition))
+    }
+
+    /// Whether a letter in this state is meant; `default` are the states where the flag says nothing.
+    pub fn wants_state(&self, state: State, default: &[State]) -> bool {
+        if self.states.is_empty() {
             default.contains(&state)
         } else {
             self.states.iter().any(|choice| *choice == StateChoice::All || *choice == StateChoice::Only(state))
-        };
-        state && (self.ids.is_empty() || self.ids.iter().any(|wanted| wanted == id))
+        }
     }
 }
 
@@ -150,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{self, Placed as _};
+    use crate::letter::Letter;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -162,7 +168,10 @@ mod tests {
     }
 
     fn wants(flags: &[&str], letter: &Letter) -> bool {
-        selection(flags).wants(letter, fixture::now())
+        let selection = selection(flags);
+        selection.wants_kind(&Kind::of(letter))
+            && selection.window(fixture::now()).contains(&letter.failed_at.timestamp_micros())
+            && selection.wants_partition(letter.dlq.partition)
     }
 
     #[test]
@@ -201,15 +210,12 @@ mod tests {
 
     #[test]
     fn states_are_the_commands_default_unless_given() {
-        let takes = |flags: &[&str], state| selection(flags).takes("a", state, &[State::Unresolved]);
+        let takes = |flags: &[&str], state| selection(flags).wants_state(state, &[State::Unresolved]);
         for state in State::ALL {
             assert_eq!(takes(&[], state), state == State::Unresolved, "{state}");
             assert!(takes(&["--state", "all"], state), "{state}");
             assert_eq!(takes(&["--state", "parked"], state), state == State::Parked, "{state}");
         }
-        assert!(!takes(&["--id", "b"], State::Unresolved));
-        assert!(takes(&["--id", "b,a"], State::Unresolved));
-        assert!(!takes(&["--id", "a"], State::Confirmed));
     }
 
     #[test]

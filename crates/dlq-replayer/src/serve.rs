@@ -157,7 +157,7 @@ impl Watch<'_> {
             if let Some(start) = letters.start(&dlq) {
                 mailroom.each(&topics.dlq, &start, |record| {
                     letters.next.insert(record.partition, record.offset + 1);
-                    book.letter(&Letter::of(record), true);
+                    book.letter(&Letter::of(record));
                 })?;
                 letters.ends = ends(&dlq);
             }
@@ -181,7 +181,7 @@ impl Watch<'_> {
     }
 
     fn show(&self, retention: Duration, now: DateTime<Utc>) {
-        let census = locked(&self.seen).book.census(&Selection::default(), &State::ALL);
+        let census = locked(&self.seen).book.census(&Selection::default(), &State::ALL, now);
         self.metrics.counted(&census);
         self.metrics.expires_in(expires_in(census.oldest_unresolved_ms, retention, now));
     }

@@ -40,7 +40,7 @@ pub use finder::{Missing, RecordFinder};
 pub use ledger::{Outcome, Settled};
 pub use newest::{newest, newest_written, wait_until_decided};
 pub use producer::{Producer, SendError};
-pub use reader::{ReadError, Start, TopicReader};
+pub use reader::{Progress, ReadError, Start, TopicReader};
 pub use receipt::{Receipt, Revokes, Work};
 pub use settings::{GroupProtocol, KafkaSettings, Topics};
 pub use status::{Counters, PartitionStatus, Status};

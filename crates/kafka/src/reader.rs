@@ -1,6 +1,7 @@
 //! A bounded look at a topic: from a start to where it ended when the look began, outside of any group.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,12 +55,22 @@ pub enum ReadError {
     Stalled(String),
 }
 
+/// How far a look is, in offsets: a few of them may be those of transaction markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Offsets that were passed.
+    pub read: u64,
+    /// Offsets between the start and where the topic ended when the look began.
+    pub to_read: u64,
+}
+
 /// An iterator over the records that are visible to `read_committed`, unless more was asked for. Blocks.
 pub struct TopicReader {
     client: BaseConsumer<DefaultConsumerContext>,
     topic: Arc<str>,
-    /// Partitions not yet read to their end, with the end.
-    open: BTreeMap<i32, i64>,
+    /// Partitions not yet read to their end, with what is left of them.
+    open: BTreeMap<i32, Range<i64>>,
+    to_read: u64,
 }
 
 impl TopicReader {
@@ -87,6 +98,9 @@ impl TopicReader {
             .set("enable.partition.eof", "true")
             // The broker holds back the answer that says "end" for this long, and one answer at a time serves all partitions.
             .set("fetch.wait.max.ms", "10")
+            // What is fetched ahead of the reading; the defaults come to more than 100 MiB.
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.max.bytes", "8388608")
             .set("auto.offset.reset", "earliest");
         let client: BaseConsumer = config.create().map_err(ClientError::Config)?;
         let failed = |what| move |source| RequestError { what, source };
@@ -107,14 +121,20 @@ impl TopicReader {
                 }
             };
             if from < end {
-                open.insert(partition, end);
+                open.insert(partition, from..end);
                 assignment
                     .add_partition_offset(topic, partition, Offset::Offset(from))
                     .map_err(failed("assigning partitions"))?;
             }
         }
         client.assign(&assignment).map_err(failed("assigning partitions"))?;
-        Ok(Self { client, topic: topic.into(), open })
+        let to_read = offsets(&open);
+        Ok(Self { client, topic: topic.into(), open, to_read })
+    }
+
+    /// How far the look is.
+    pub fn progress(&self) -> Progress {
+        Progress { read: self.to_read.saturating_sub(offsets(&self.open)), to_read: self.to_read }
     }
 
     fn read(&mut self) -> Result<Option<Record>, ReadError> {
@@ -123,8 +143,10 @@ impl TopicReader {
             match self.client.poll(Duration::from_millis(100)) {
                 Some(Ok(polled)) => {
                     let (partition, offset) = (polled.partition(), polled.offset());
-                    let Some(end) = self.open.get(&partition).copied() else { continue };
-                    if offset + 1 >= end {
+                    let Some(left) = self.open.get_mut(&partition) else { continue };
+                    left.start = offset + 1;
+                    let end = left.end;
+                    if left.is_empty() {
                         self.open.remove(&partition);
                     }
                     if offset < end {
@@ -146,6 +168,10 @@ impl TopicReader {
         }
         Ok(None)
     }
+}
+
+fn offsets(ranges: &BTreeMap<i32, Range<i64>>) -> u64 {
+    ranges.values().map(|range| u64::try_from(range.end - range.start).unwrap_or_default()).sum()
 }
 
 impl Iterator for TopicReader {

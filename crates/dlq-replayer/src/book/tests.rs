@@ -1,9 +1,8 @@
 use chrono::TimeDelta;
 use proptest::prelude::*;
-use schema::headers;
 
 use super::*;
-use crate::disposition::State;
+use crate::disposition::{Disposition, State};
 use crate::fixture::{self, Placed as _};
 
 fn everything() -> Selection {
@@ -13,7 +12,7 @@ fn everything() -> Selection {
 fn book(letters: impl IntoIterator<Item = Letter>) -> Book {
     let mut book = Book::default();
     for letter in letters {
-        book.letter(&letter, true);
+        book.letter(&letter);
     }
     book
 }
@@ -22,13 +21,28 @@ fn made(letter: &Letter, state: State) -> Disposition {
     Disposition::new(letter, state, 1, "me", "why", fixture::now())
 }
 
-fn states(book: &Book) -> Vec<(String, State)> {
-    let chosen = book.chosen(&everything(), &[]);
-    chosen.into_iter().map(|choice| (choice.id.to_string(), choice.state)).collect()
+fn chosen(book: &Book, selection: &Selection) -> Vec<Choice> {
+    book.chosen(selection, &[], fixture::now())
+}
+
+/// Where the letters lie, those that failed first first, and what became of them.
+fn states(book: &Book) -> Vec<(Coordinates, State)> {
+    chosen(book, &everything()).into_iter().map(|choice| (choice.dlq, choice.state)).collect()
+}
+
+fn at(partition: i32, offset: i64) -> Coordinates {
+    Coordinates { partition, offset }
+}
+
+/// The letter that goes by this id.
+fn find(book: &Book, id: &str) -> Option<Choice> {
+    let found = chosen(book, &Selection { ids: vec![id.to_owned()], ..everything() });
+    assert!(found.len() < 2, "an id is one letter's");
+    found.first().copied()
 }
 
 fn state(book: &Book, id: &str) -> Option<State> {
-    book.find(id).map(|choice| choice.state)
+    find(book, id).map(|choice| choice.state)
 }
 
 /// The letter, but of another time and place.
@@ -41,10 +55,10 @@ fn moved(letter: &Letter, offset: i64, later_ms: i64) -> Letter {
 #[test]
 fn a_letter_that_nothing_is_said_of_is_unresolved() {
     let book = book([fixture::read_letter(0, 1, 10), fixture::read_letter(0, 2, 11)]);
-    let unresolved = |id: &str| (id.to_owned(), State::Unresolved);
-    assert_eq!(states(&book), [unresolved("user_data/0/1"), unresolved("user_data/0/2")]);
-    assert_eq!(book.chosen(&Selection::default(), &[State::Unresolved]).len(), 2);
-    assert_eq!(book.chosen(&Selection::default(), &[State::Parked]), []);
+    assert_eq!(states(&book), [(at(0, 10), State::Unresolved), (at(0, 11), State::Unresolved)]);
+    assert_eq!(state(&book, "user_data/0/2"), Some(State::Unresolved));
+    assert_eq!(book.chosen(&Selection::default(), &[State::Unresolved], fixture::now()).len(), 2);
+    assert_eq!(book.chosen(&Selection::default(), &[State::Parked], fixture::now()), []);
 }
 
 #[test]
@@ -67,7 +81,7 @@ fn the_ledger_says_what_became_of_a_letter_and_its_last_word_counts() {
 fn an_entry_of_an_unknown_letter_changes_nothing() {
     let mut book = book([fixture::read_letter(0, 1, 10)]);
     book.entry(Ok(Entry::Made(made(&fixture::read_letter(0, 2, 99), State::Confirmed))));
-    assert_eq!(states(&book), [("user_data/0/1".to_owned(), State::Unresolved)]);
+    assert_eq!(states(&book), [(at(0, 10), State::Unresolved)]);
 }
 
 #[test]
@@ -125,8 +139,7 @@ fn the_same_failure_told_twice_is_one_dead_letter() {
     let again = moved(&first, 12, 500);
     for letters in [[first.clone(), again.clone()], [again.clone(), first.clone()]] {
         let book = book(letters);
-        let chosen = book.chosen(&everything(), &[]);
-        assert_eq!(chosen.iter().map(|choice| choice.dlq).collect::<Vec<_>>(), [again.dlq]);
+        assert_eq!(states(&book), [(again.dlq, State::Unresolved)]);
     }
 }
 
@@ -137,11 +150,13 @@ fn two_letters_of_one_id_with_different_bytes_are_both_listed() {
     for letters in [[old.clone(), new.clone()], [new.clone(), old.clone()]] {
         let mut book = book(letters);
         book.entry(Ok(Entry::Made(made(&old, State::Confirmed))));
+        assert_eq!(states(&book), [(at(0, 10), State::Confirmed), (at(0, 12), State::Unresolved)]);
         assert_eq!(
-            states(&book),
-            [("dlq/0/10".to_owned(), State::Confirmed), ("user_data/0/1".to_owned(), State::Unresolved)]
+            chosen(&book, &everything()).iter().map(|choice| choice.is_named).collect::<Vec<_>>(),
+            [false, true]
         );
         assert_eq!(state(&book, "dlq/0/10"), Some(State::Confirmed));
+        assert_eq!((state(&book, "user_data/0/1"), state(&book, "dlq/0/12")), (Some(State::Unresolved), None));
     }
 }
 
@@ -161,18 +176,50 @@ fn a_limit_takes_those_that_failed_first() {
     let later = moved(&fixture::read_letter(0, 1, 3), 3, 1000);
     let book = book([later, first]);
     let limited = Selection { limit: Some(1), ..everything() };
-    assert_eq!(&*book.chosen(&limited, &[])[0].id, "user_data/0/9");
-    assert_eq!(book.census(&limited, &[]).total, 1);
+    assert_eq!(chosen(&book, &limited).iter().map(|choice| choice.dlq).collect::<Vec<_>>(), [at(0, 5)]);
+    assert_eq!(book.census(&limited, &[], fixture::now()).total, 1);
 }
 
 #[test]
 fn what_the_selection_does_not_want_is_neither_listed_nor_counted() {
     let letter = fixture::read_letter(0, 1, 10);
-    let mut book = Book::default();
-    book.letter(&letter, false);
-    assert_eq!(book.chosen(&everything(), &[]), []);
-    assert_eq!(book.census(&everything(), &[]).total, 0);
-    assert!(book.find(&letter.id).is_some());
+    let later =
+        Letter { failed_at: fixture::now() + TimeDelta::days(1), ..Letter::of(fixture::foreign_letter(b"x").at(1, 0)) };
+    let book = book([letter.clone(), later.clone()]);
+    for (wanted, expected) in [
+        (Selection { reasons: vec![Reason::QualityRule], ..everything() }, &[letter.dlq][..]),
+        (Selection { reasons: vec![Reason::Deserialization], ..everything() }, &[]),
+        (Selection { rules: letter.rule_ids.clone(), ..everything() }, &[letter.dlq]),
+        (Selection { partitions: vec![1], ..everything() }, &[later.dlq]),
+        (Selection { since: "2026-03-02".parse().ok(), ..everything() }, &[later.dlq]),
+        (Selection { ids: vec!["dlq/1/0".to_owned(), "dlq/0/10".to_owned()], ..everything() }, &[later.dlq]),
+    ] {
+        let found: Vec<_> = chosen(&book, &wanted).iter().map(|choice| choice.dlq).collect();
+        assert_eq!(found, expected, "{wanted:?}");
+        assert_eq!(book.census(&wanted, &[], fixture::now()).total, expected.len() as u64);
+        let grouped: u64 = book.groups(&wanted, &[], fixture::now()).iter().map(|group| group.count).sum();
+        assert_eq!(grouped, expected.len() as u64);
+    }
+}
+
+#[test]
+fn groups_are_the_fingerprints_the_most_frequent_first() {
+    let first = fixture::read_letter(0, 1, 10);
+    let at_another_stage = Letter { stage: Some(Stage::Validate), ..moved(&fixture::read_letter(0, 2, 11), 11, 2000) };
+    let foreign = |offset| Letter::of(fixture::foreign_letter(b"x").at(1, offset));
+    let mut book =
+        book([foreign(0), at_another_stage.clone(), first.clone(), moved(&first, 12, 1000), foreign(1), foreign(2)]);
+    book.entry(Ok(Entry::Made(made(&foreign(2), State::Confirmed))));
+    let groups = book.groups(&Selection::default(), &[State::Unresolved], fixture::now());
+    let told: Vec<_> = groups.iter().map(|group| (group.kind.fingerprint.clone(), group.count)).collect();
+    assert_eq!(told, [(None, 2), (first.fingerprint.clone(), 2)], "told twice is one, confirmed is not unresolved");
+    let ours = &groups[1];
+    assert_eq!((ours.kind.reason, &ours.kind.pointers[..]), (first.reason, &["/email".to_owned()][..]));
+    assert_eq!(
+        (ours.first_failed_at, ours.last_failed_at),
+        (fixture::now() + TimeDelta::seconds(1), at_another_stage.failed_at)
+    );
+    assert_eq!((ours.example.dlq, ours.example.is_named), (at_another_stage.dlq, true), "the last one");
 }
 
 #[test]
@@ -182,7 +229,7 @@ fn a_census_counts_by_state_reason_and_stage_and_knows_the_oldest_unresolved() {
     let foreign = Letter { appended_ms: i64::MAX, ..Letter::of(fixture::foreign_letter(b"x").at(1, 0)) };
     let mut book = book([resolved.clone(), unresolved.clone(), foreign]);
     book.entry(Ok(Entry::Made(made(&resolved, State::Confirmed))));
-    let census = book.census(&everything(), &[]);
+    let census = book.census(&everything(), &[], fixture::now());
     assert_eq!(census.total, 3);
     assert_eq!(census.by_state.len(), State::ALL.len());
     assert_eq!((census.by_state[&State::Unresolved], census.by_state[&State::Confirmed]), (2, 1));
@@ -196,7 +243,7 @@ fn what_retention_has_deleted_is_forgotten_in_its_partition_only() {
     let kept = Letter::of(fixture::processor_letter(1, 1).at(1, 0));
     let mut book = book([fixture::read_letter(0, 1, 10), fixture::read_letter(0, 2, 11), kept]);
     book.forget_before(0, 11);
-    assert_eq!(states(&book).into_iter().map(|(id, _)| id).collect::<Vec<_>>(), ["user_data/0/2", "user_data/1/1"]);
+    assert_eq!(states(&book).into_iter().map(|(at, _)| at).collect::<Vec<_>>(), [at(0, 11), at(1, 0)]);
     assert_eq!(state(&book, "user_data/0/1"), None);
 }
 
@@ -208,7 +255,7 @@ fn where_the_newest_of_an_id_is_gone_the_next_one_goes_by_it() {
         Letter { dlq: Coordinates { partition, ..letter.dlq }, value: Some(vec![value]), ..letter }
     });
     let mut book = book(letters);
-    let places = |book: &Book, id: &str| book.find(id).map(|choice| choice.dlq.partition);
+    let places = |book: &Book, id: &str| find(book, id).map(|choice| choice.dlq.partition);
     assert_eq!(
         [places(&book, "user_data/0/1"), places(&book, "dlq/0/0"), places(&book, "dlq/1/1")],
         [Some(2), Some(0), Some(1)]
@@ -221,7 +268,7 @@ fn where_the_newest_of_an_id_is_gone_the_next_one_goes_by_it() {
     book.forget_before(0, 9);
     book.forget_before(1, 9);
     assert_eq!(states(&book), []);
-    assert!(book.holders.is_empty() && book.rivals.is_empty() && book.letters.is_empty());
+    assert!(book.holders.is_empty() && book.rivals.is_empty() && book.letters.iter().next().is_none());
 }
 
 proptest! {
@@ -237,22 +284,15 @@ proptest! {
             .map(|(at, (id, value, later))| {
                 let mut record = fixture::processor_letter(0, *id).at(0, at as i64);
                 record.value = Some(vec![*value]);
-                record.headers.replace(headers::DLQ_FINGERPRINT, "f");
                 moved(&Letter::of(record), at as i64, *later)
             })
             .collect();
-        let forwards = states(&book(letters.clone()));
+        let forwards = chosen(&book(letters.clone()), &everything());
         let mut turned = letters;
         let middle = order.index(turned.len());
         turned.rotate_left(middle);
-        let rotated = states(&book(turned.clone()));
+        prop_assert_eq!(&forwards, &chosen(&book(turned.clone()), &everything()));
         turned.reverse();
-        let mut kept: Vec<_> = states(&book(turned));
-        let (mut forwards, mut rotated) = (forwards, rotated);
-        for list in [&mut forwards, &mut rotated, &mut kept] {
-            list.sort();
-        }
-        prop_assert_eq!(&forwards, &rotated);
-        prop_assert_eq!(&forwards, &kept);
+        prop_assert_eq!(&forwards, &chosen(&book(turned), &everything()));
     }
 }

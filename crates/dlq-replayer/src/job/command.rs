@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::cli::Output;
 use crate::job::progress::Progress;
 use crate::job::{Action, JobError, Plan, Prepared};
+use crate::mailroom::Mailroom;
 use crate::operator::{self, Consent, NobodyToAsk};
 use crate::report::Report;
 use crate::selection::Selection;
@@ -76,7 +77,8 @@ pub(crate) async fn replay(
         why: arguments.why.clone(),
         rate: arguments.rate.unwrap_or(settings.rate_per_second),
     };
-    let prepared = Prepared::new(settings, plan).await?;
+    let mailroom = Mailroom::new(&settings.kafka).with_bars();
+    let prepared = Prepared::new(settings, plan, mailroom).await?;
     let question = format!("Replay {} dead letters to {}?", prepared.selected(), settings.kafka.topics.user_data);
     if prepared.selected() > 0 && !consent.obtain(&question, &context.shutdown).await? {
         return Ok(None);

@@ -130,12 +130,13 @@ impl<'a> Publication<'a> {
             let (place, letter) = item?;
             let (Some(choice), Some(gone)) = (chosen.get(place), gone.get_mut(place)) else { continue };
             *gone = false;
+            let id = letter.id.clone();
             match self.passenger(letter, choice) {
                 Ok(passenger) => {
                     weight += passenger.weight();
                     chunk.push(passenger);
                 }
-                Err(refusal) => self.refuse(&choice.id, &refusal),
+                Err(refusal) => self.refuse(&id, &refusal),
             }
             if chunk.len() >= self.pace.chunk() || weight >= CHUNK_BYTES {
                 self.publish_in_time(std::mem::take(&mut chunk), shutdown).await?;
@@ -150,7 +151,7 @@ impl<'a> Publication<'a> {
             tracing::warn!("told to end; what was done is accounted for");
         } else {
             for (choice, _) in chosen.iter().zip(gone).filter(|(_, gone)| *gone) {
-                self.refuse(&choice.id, &Refusal::Gone);
+                self.refuse(&choice.dlq.to_string(), &Refusal::Gone);
             }
         }
         self.show();
