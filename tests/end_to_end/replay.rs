@@ -16,7 +16,7 @@ use uuid::Uuid;
 const VERSION: i64 = 1_790_000_000_000_000;
 
 /// Runs the replayer with JSON output; its status, and one value for each line.
-async fn replayer(world: &World, arguments: &[&str]) -> (Option<i32>, Vec<Value>, String) {
+pub(crate) async fn replayer(world: &World, arguments: &[&str]) -> (Option<i32>, Vec<Value>, String) {
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let settings = world.settings();
     let run = move || {
@@ -28,7 +28,7 @@ async fn replayer(world: &World, arguments: &[&str]) -> (Option<i32>, Vec<Value>
     (ended.code, ended.stdout.lines().map(json).collect(), ended.stderr.clone())
 }
 
-async fn states(world: &World) -> Value {
+pub(crate) async fn states(world: &World) -> Value {
     let (code, lines, stderr) = replayer(world, &["stats", "--output", "json"]).await;
     assert_eq!(code, Some(0), "{stderr}");
     lines[0]["by_state"].clone()

@@ -34,9 +34,9 @@ pub struct Ended {
 
 impl Process {
     /// Starts `name` with these settings and nothing else of ours; what it prints goes to `log`.
-    pub(crate) fn start(name: &'static str, settings: &[(String, String)], log: &Path) -> Self {
+    pub(crate) fn start(name: &'static str, arguments: &[&str], settings: &[(String, String)], log: &Path) -> Self {
         let output = File::create(log).expect("a log");
-        let mut command = Self::command(name, &[], settings);
+        let mut command = Self::command(name, arguments, settings);
         command.stdout(output.try_clone().expect("a second handle")).stderr(output);
         let child = local_stack::Process::spawn(command)
             .unwrap_or_else(|error| panic!("{name} cannot be started ({error}): cargo build --workspace"));

@@ -162,8 +162,13 @@ impl World {
 
     /// Starts a service as a process; its log is evidence.
     pub fn process(&self, name: &'static str) -> Process {
+        self.process_with(name, &[])
+    }
+
+    /// The same with arguments.
+    pub fn process_with(&self, name: &'static str, arguments: &[&str]) -> Process {
         let held = self.held.as_ref().expect("a world of a test");
-        Process::start(name, &self.settings(), &held.evidence.log_of(name))
+        Process::start(name, arguments, &self.settings(), &held.evidence.log_of(name))
     }
 
     /// Starts the processor inside the test.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::job::command::ReplayArguments;
+use crate::job::command::{JobArguments, ReplayArguments};
 use crate::selection::Selection;
 
 /// What a command writes to standard output.
@@ -60,6 +60,14 @@ pub enum Command {
     /// their attempts are used up, or not processed yet. Stopping it at any time is safe: what was replayed is accounted for
     /// and not taken again.
     Replay(ReplayArguments),
+    /// Keep dead letters on the parked topic and try them no more; unresolved ones unless --state says otherwise
+    ///
+    /// They are taken back with: replay --state parked
+    Park(JobArguments),
+    /// Give dead letters up; unresolved ones unless --state says otherwise
+    ///
+    /// Nothing is deleted: they stay on their topic until retention takes them.
+    Discard(JobArguments),
 }
 
 #[cfg(test)]
@@ -82,7 +90,7 @@ mod tests {
     #[test]
     fn only_what_is_built_is_in_the_help() {
         let names: Vec<_> = Line::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        assert_eq!(names, ["serve", "ls", "show", "stats", "replay"]);
+        assert_eq!(names, ["serve", "ls", "show", "stats", "replay", "park", "discard"]);
         Line::command().debug_assert();
     }
 
@@ -95,13 +103,27 @@ mod tests {
         else {
             panic!("no replay");
         };
-        assert_eq!((replay.why.as_str(), replay.rate, replay.yes), ("fixed", Some(5), false));
-        assert_eq!(replay.output, Output::Json);
+        assert_eq!((replay.job.why.as_deref(), replay.rate, replay.job.yes), (Some("fixed"), Some(5), false));
+        assert_eq!(replay.job.output, Output::Json);
+    }
+
+    #[test]
+    fn a_dry_run_needs_no_reason_and_a_canary_has_its_tolerance() {
+        for command in ["replay", "park", "discard"] {
+            assert!(parse(&[command, "--dry-run"]).is_ok(), "{command}");
+        }
+        let Ok(Command::Replay(replay)) = parse(&["replay", "--dry-run", "--canary", "5"]) else { panic!("no replay") };
+        assert_eq!((replay.canary, replay.abort_if_boomerang), (Some(5), 0.0), "none may come back unless told");
+        for wrong in
+            [&["--canary", "0"][..], &["--abort-if-boomerang", "5"], &["--canary", "1", "--abort-if-boomerang", "101"]]
+        {
+            assert!(parse(&[&["replay", "--dry-run"], wrong].concat()).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
     fn every_list_takes_the_same_selection() {
-        for command in ["ls", "stats", "replay"] {
+        for command in ["ls", "stats", "replay", "park", "discard"] {
             let mut line = vec![
                 command,
                 "--reason",
@@ -125,7 +147,7 @@ mod tests {
                 "--limit",
                 "3",
             ];
-            if command == "replay" {
+            if ["replay", "park", "discard"].contains(&command) {
                 line.extend(["--why", "x"]);
             }
             assert!(parse(&line).is_ok(), "{command}: {:?}", parse(&line));

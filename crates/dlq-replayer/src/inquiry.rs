@@ -11,7 +11,6 @@ use crate::cli::Output;
 use crate::disposition::State;
 use crate::listing::{Listed, Shown, Stats};
 use crate::mailroom::{MailError, Mailroom};
-use crate::report::Report;
 use crate::selection::Selection;
 use crate::table;
 
@@ -44,7 +43,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> io::Result<String> {
+pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<String> {
     Ok(serde_json::to_string(value)? + "\n")
 }
 
@@ -107,18 +106,4 @@ pub(crate) async fn stats(mailroom: &Mailroom, selection: &Selection, output: Ou
         Output::Table => print(&table::stats(&stats))?,
     }
     Ok(Exit::Done)
-}
-
-/// The end of `replay`.
-pub(crate) fn tell(report: Option<&Report>, output: Output) -> io::Result<Exit> {
-    let Some(report) = report else {
-        print("nothing was replayed\n")?;
-        return Ok(Exit::Done);
-    };
-    match output {
-        Output::Json => print(&json(report)?)?,
-        Output::Table if report.selected == 0 => print("no dead letters are selected, nothing was replayed\n")?,
-        Output::Table => print(&table::report(report))?,
-    }
-    Ok(report.exit())
 }

@@ -7,9 +7,13 @@
 //!    leaves each letter either dealt with and accounted for or untouched.
 //! 4. Wait until what was replayed is home: [`crate::homecoming`].
 
+mod bar;
+pub mod canary;
 pub mod command;
+mod judge;
 pub mod progress;
 mod publish;
+pub mod rehearsal;
 
 use std::collections::BTreeMap;
 
@@ -23,12 +27,18 @@ use uuid::Uuid;
 use crate::book::{Book, Choice};
 use crate::disposition::{State, Unreadable};
 use crate::homecoming;
+use crate::job::canary::Canary;
+use crate::job::judge::Judge;
 use crate::job::progress::{Phase, Progress};
-use crate::job::publish::Publication;
+use crate::job::publish::{Part, Publication};
+use crate::job::rehearsal::Rehearsal;
 use crate::mailroom::{CLIENT, MailError, Mailroom};
+use crate::mend::Mend;
+use crate::operator;
 use crate::report::Report;
+use crate::routes::Routes;
 use crate::selection::Selection;
-use crate::settings::ReplayerSettings;
+use crate::settings::{FASTEST, ReplayerSettings};
 use crate::topics;
 
 /// What a job does.
@@ -38,6 +48,30 @@ pub enum Action {
     /// Publish the record again.
     #[default]
     Replay,
+    /// Copy the dead letter to the parked topic and try it no more.
+    Park,
+    /// Give it up.
+    Discard,
+}
+
+impl Action {
+    /// The name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Park => "park",
+            Self::Discard => "discard",
+        }
+    }
+
+    /// The state that letters have already with which there is nothing left to do.
+    const fn done(self) -> Option<State> {
+        match self {
+            Self::Replay => None,
+            Self::Park => Some(State::Parked),
+            Self::Discard => Some(State::Discarded),
+        }
+    }
 }
 
 /// What is to be done, and with which dead letters.
@@ -53,6 +87,24 @@ pub struct Plan {
     pub why: String,
     /// Letters per second.
     pub rate: u32,
+    /// Where records go.
+    pub routes: Routes,
+    /// What is done to each record first.
+    pub mend: Option<Mend>,
+    /// Letters that failed first before this are refused: deletions of that age may be forgotten.
+    pub oldest: Option<DateTime<Utc>>,
+    /// A few that go first.
+    pub canary: Option<Canary>,
+    /// Whether the job waits until what it has replayed is home; else `serve` does.
+    pub wait: bool,
+}
+
+impl Plan {
+    /// A plan without canary that waits, as fast as can be.
+    pub fn new(action: Action, selection: Selection, routes: Routes) -> Self {
+        let (by, why) = (operator::who(), String::new());
+        Self { action, selection, by, why, rate: FASTEST, routes, mend: None, oldest: None, canary: None, wait: true }
+    }
 }
 
 /// The job could not do its work. What it had published is accounted for.
@@ -159,34 +211,67 @@ impl<'a> Prepared<'a> {
         self.selected
     }
 
+    /// What the job would do. Changes nothing.
+    ///
+    /// # Errors
+    /// See [`JobError`].
+    pub async fn rehearse(&self) -> Result<Rehearsal, JobError> {
+        let judge = self.judge("rehearsal");
+        Rehearsal::of(self.plan.action, &judge, &self.mailroom, &chosen(&self.book, &self.plan, self.now)?).await
+    }
+
+    fn judge(&self, job: &str) -> Judge {
+        Judge::new(&self.plan, job, &self.settings.kafka.topics.parked, self.settings.max_attempts)
+    }
+
     /// Does it. Once a shutdown is requested no further transaction begins.
     ///
     /// # Errors
     /// See [`JobError`].
     pub async fn run(self, progress: &watch::Sender<Progress>, shutdown: &Shutdown) -> Result<Report, JobError> {
-        let Self { settings, plan, admin, mailroom, book, now, selected } = self;
-        let mut report = Report { action: plan.action, replay_id: Uuid::now_v7().to_string(), ..Report::default() };
-        if selected == 0 {
-            return Ok(report);
-        }
-        let producer = publish::open(&settings.kafka, &admin, &mailroom).await?;
-        let book = mailroom.with_ledger(book).await?;
+        let report = Report { action: self.plan.action, replay_id: Uuid::now_v7().to_string(), ..Report::default() };
+        let report = if self.selected == 0 { report } else { self.run_some(report, progress, shutdown).await? };
+        progress.send_replace(Progress { phase: Phase::Done, report: report.clone() });
+        Ok(report)
+    }
+
+    async fn run_some(
+        self,
+        mut report: Report,
+        progress: &watch::Sender<Progress>,
+        shutdown: &Shutdown,
+    ) -> Result<Report, JobError> {
+        let kafka = &self.settings.kafka;
+        let judge = self.judge(&report.replay_id);
+        let producer = publish::open(kafka, &self.admin, &self.mailroom).await?;
+        let Self { plan, admin, mailroom, book, now, .. } = self;
+        let chosen = chosen(&mailroom.with_ledger(book).await?, &plan, now)?;
         let mailroom = mailroom.without_bars();
-        let chosen = chosen(&book, &plan, now)?;
-        let since: BTreeMap<i32, i64> = topics::offsets(&admin, &settings.kafka.topics.dlq)
+        let since: BTreeMap<i32, i64> = topics::offsets(&admin, &kafka.topics.dlq)
             .await?
             .into_iter()
             .map(|(partition, (_, end))| (partition, end))
             .collect();
         report.selected = chosen.len();
-        tracing::info!(replay_id = report.replay_id, selected = report.selected, rate = plan.rate, "job begins");
-        let mut publication = Publication::new(settings, &plan, producer, report, progress);
-        let flights = publication.publish_all(&mailroom, &chosen, shutdown).await?;
-        let mut report = publication.into_report();
-        let home = homecoming::Watch { admin: &admin, mailroom: &mailroom, kafka: &settings.kafka, progress };
+        let (action, job) = (plan.action.as_str(), report.replay_id.clone());
+        tracing::info!(action, job, selected = report.selected, rate = plan.rate, "job begins");
+        let home = homecoming::Watch { admin: &admin, mailroom: &mailroom, kafka, progress };
+        let mut publication = Publication::new(&plan, judge, producer, &kafka.topics.ledger, report, progress);
+        let mut rest = chosen;
+        if let Some(canary) = plan.canary {
+            let part = Part { limit: canary.letters, attended: true };
+            let (flights, unseen) = publication.publish_part(&mailroom, rest, part, shutdown).await?;
+            let report = &mut publication.report;
+            home.settle(flights, since.clone(), report, shutdown).await?;
+            let tolerated = canary.tolerates(report.boomeranged, report.unconfirmed, report.replayed);
+            report.aborted_by_canary = !tolerated && !shutdown.is_requested();
+            rest = if tolerated { unseen } else { Vec::new() };
+        }
+        let part = Part { limit: usize::MAX, attended: plan.wait };
+        let (flights, _) = publication.publish_part(&mailroom, rest, part, shutdown).await?;
+        let mut report = publication.report;
         home.settle(flights, since, &mut report, shutdown).await?;
         report.count_left();
-        progress.send_replace(Progress { phase: Phase::Done, report: report.clone() });
         Ok(report)
     }
 }
@@ -195,6 +280,10 @@ impl<'a> Prepared<'a> {
 fn chosen(book: &Book, plan: &Plan, now: DateTime<Utc>) -> Result<Vec<Choice>, JobError> {
     match book.unreadable() {
         Some(unreadable) => Err(JobError::Unreadable(unreadable.clone())),
-        None => Ok(book.chosen(&plan.selection, &[State::Unresolved], now)),
+        None => {
+            let mut chosen = book.chosen(&plan.selection, &[State::Unresolved], now);
+            chosen.retain(|choice| Some(choice.state) != plan.action.done());
+            Ok(chosen)
+        }
     }
 }

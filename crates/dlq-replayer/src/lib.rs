@@ -28,6 +28,7 @@ mod reading;
 pub mod redrive;
 pub mod report;
 mod rounds;
+pub mod routes;
 pub mod selection;
 mod serve;
 mod settings;
@@ -78,9 +79,15 @@ impl Service for DlqReplayer {
     fn role(arguments: &Arguments) -> Role {
         match arguments.command {
             Some(Command::Serve) => Role::Daemon,
-            Some(Command::Ls { .. } | Command::Show { .. } | Command::Stats { .. } | Command::Replay(_)) | None => {
-                Role::Command
-            }
+            Some(
+                Command::Ls { .. }
+                | Command::Show { .. }
+                | Command::Stats { .. }
+                | Command::Replay(_)
+                | Command::Park(_)
+                | Command::Discard(_),
+            )
+            | None => Role::Command,
         }
     }
 
@@ -100,18 +107,16 @@ impl Service for DlqReplayer {
 pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Context) -> Result<Exit, RunError> {
     let mailroom = Mailroom::new(&settings.kafka).with_bars();
     let Some(command) = arguments.command else {
-        return say(Exit::Usage, "a command is needed: serve, ls, show, stats or replay; see --help");
+        return say(Exit::Usage, "a command is needed, as serve, ls or replay; see --help");
     };
     match &command {
         Command::Serve => Ok(serve::run(&settings.kafka, &context).await?),
         Command::Ls { selection, output } => looked(&context, inquiry::list(&mailroom, selection, *output)).await,
         Command::Show { id, output } => looked(&context, inquiry::show(&mailroom, id, *output)).await,
         Command::Stats { selection, output } => looked(&context, inquiry::stats(&mailroom, selection, *output)).await,
-        Command::Replay(replay) => match command::replay(&settings, replay, &context).await {
-            Ok(report) => Ok(inquiry::tell(report.as_ref(), replay.output)?),
-            Err(error @ CommandError::NobodyToAsk(_)) => say(Exit::Usage, &chain(&error)),
-            Err(error) => say(Exit::Failed, &chain(&error)),
-        },
+        Command::Replay(arguments) => acted(command::replay(&settings, arguments, &context).await),
+        Command::Park(arguments) => acted(command::park(&settings, arguments, &context).await),
+        Command::Discard(arguments) => acted(command::discard(&settings, arguments, &context).await),
     }
 }
 
@@ -124,6 +129,14 @@ async fn looked(
         Some(Ok(exit)) => Ok(exit),
         Some(Err(error)) => say(Exit::Failed, &chain(&error)),
         None => Ok(Exit::Failed),
+    }
+}
+
+fn acted(outcome: Result<Exit, CommandError>) -> Result<Exit, RunError> {
+    match outcome {
+        Ok(exit) => Ok(exit),
+        Err(error @ (CommandError::NobodyToAsk(_) | CommandError::Usage(_))) => say(Exit::Usage, &chain(&error)),
+        Err(error) => say(Exit::Failed, &chain(&error)),
     }
 }
 

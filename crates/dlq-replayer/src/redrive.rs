@@ -15,6 +15,7 @@ use schema::{date, headers, produce};
 
 use crate::letter::{Absence, Dialect, Letter, Original};
 use crate::mend::{self, Mend, Preview};
+use crate::routes::Routes;
 
 /// Headers that belong to one replay, or to one passage through the services.
 const OF_ONE_PASSAGE: [&str; 9] = [
@@ -41,8 +42,8 @@ pub enum Refusal {
     /// It says nothing of its record's topic, or contradicts itself: any topic could be the wrong one.
     #[error("it does not say which topic its record was on, or says two of them")]
     NoTopic,
-    /// Its record was on another topic than the one that is replayed to.
-    #[error("its record was on another topic: {0}")]
+    /// Its record was on a topic that nothing may be replayed to.
+    #[error("its record was on another topic, which REPLAY_ALLOWED_TOPICS does not name: {0}")]
     OtherTopic(String),
     /// Without a version the replay could beat newer data.
     #[error("it has neither an event.version_us header nor the timestamp of its record")]
@@ -98,8 +99,8 @@ impl Refusal {
 pub struct Redrive {
     /// The job.
     pub replay_id: String,
-    /// Where records of users go.
-    pub topic: Arc<str>,
+    /// Where records go.
+    pub routes: Routes,
     /// Who replays.
     pub by: String,
     /// Why.
@@ -123,26 +124,24 @@ impl Redrive {
         if let Some(oldest) = self.oldest.filter(|oldest| letter.first_failed_at < *oldest) {
             return Err(Refusal::TooOld(date::millis(oldest)));
         }
-        let topic = letter.source.topic.as_deref().ok_or(Refusal::NoTopic)?;
-        if topic != &*self.topic {
-            return Err(Refusal::OtherTopic(topic.to_owned()));
-        }
+        let topic = self.routes.of(letter)?;
+        let is_for_us = self.routes.is_followed(&topic);
         let Original { key, value, mut headers, version } = letter.original().map_err(Refusal::NoOriginal)?;
         headers.retain(|header| !OF_ONE_PASSAGE.contains(&&*header.name));
         let value = self.patched(value)?;
-        let mut record = if letter.is_from_producer() {
-            self.mapped(value.as_deref(), headers)?
+        let mut record = if is_for_us && letter.is_from_producer() {
+            mapped(value.as_deref(), headers, &topic)?
         } else {
-            NewRecord { topic: Arc::clone(&self.topic), partition: None, timestamp_ms: None, key, value, headers }
+            NewRecord { topic, partition: None, timestamp_ms: None, key, value, headers }
         };
-        if !record.headers.contains(headers::EVENT_VERSION_US) {
+        if is_for_us && !record.headers.contains(headers::EVENT_VERSION_US) {
             let version = version.ok_or(Refusal::NoVersion)?;
             record.headers.push(headers::EVENT_VERSION_US, version.to_string());
         }
         match &self.mend {
             Some(Mend::Patch(patch)) => record.headers.push(headers::REPLAY_PATCH_SHA256, patch.sha256()),
-            Some(Mend::Upcast) => mend::upcast(&mut record, &letter.source)?,
-            None => {}
+            Some(Mend::Upcast) if is_for_us => mend::upcast(&mut record, &letter.source)?,
+            Some(Mend::Upcast) | None => {}
         }
         record.headers.push(headers::REPLAY_ID, self.replay_id.as_str());
         record.headers.push(headers::REPLAY_DLQ_ID, letter.id.as_str());
@@ -171,17 +170,17 @@ impl Redrive {
             Some(Mend::Upcast) | None => Ok(value),
         }
     }
+}
 
-    /// The record that the producer would have published, mapped by the producer's own code.
-    fn mapped(&self, value: Option<&[u8]>, original: Headers) -> Result<NewRecord, Refusal> {
-        let event = event(&original).ok_or(Refusal::NoEvent)?;
-        // Bytes that are no text are no JSON either; the mapping says so.
-        let user = String::from_utf8_lossy(value.unwrap_or_default());
-        let mut record = produce::record_of(&user, &event, &self.topic).map_err(Refusal::StillFails)?;
-        let own = record.headers.clone();
-        record.headers.extend(original.into_iter().filter(|header| !own.contains(&header.name)).collect());
-        Ok(record)
-    }
+/// The record that the producer would have published, mapped by the producer's own code.
+fn mapped(value: Option<&[u8]>, original: Headers, topic: &Arc<str>) -> Result<NewRecord, Refusal> {
+    let event = event(&original).ok_or(Refusal::NoEvent)?;
+    // Bytes that are no text are no JSON either; the mapping says so.
+    let user = String::from_utf8_lossy(value.unwrap_or_default());
+    let mut record = produce::record_of(&user, &event, topic).map_err(Refusal::StillFails)?;
+    let own = record.headers.clone();
+    record.headers.extend(original.into_iter().filter(|header| !own.contains(&header.name)).collect());
+    Ok(record)
 }
 
 /// The event of a producer's dead letter, from the headers that its record would have had.

@@ -9,8 +9,8 @@ use service::Exit;
 use crate::job::Action;
 use crate::redrive::Refusal;
 
-/// Counts of one job; every selected letter is in exactly one of `confirmed`, `boomeranged`, `unconfirmed`, `parked`,
-/// `refused` and `left`.
+/// Counts of one job; every selected letter is in exactly one of `confirmed`, `boomeranged`, `unconfirmed`, `not_followed`,
+/// `parked`, `discarded`, `refused` and `left`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// What the job does.
@@ -29,20 +29,31 @@ pub struct Report {
     pub boomeranged_by_reason: BTreeMap<&'static str, usize>,
     /// Replayed, and not processed yet.
     pub unconfirmed: usize,
-    /// Parked: their attempts are used up.
+    /// Replayed, and not waited for: `serve` confirms them, or they went to a topic that the processor does not read.
+    pub not_followed: usize,
+    /// Parked: asked for, or their attempts are used up.
     pub parked: usize,
+    /// Given up on purpose.
+    pub discarded: usize,
     /// Cannot be dealt with.
     pub refused: usize,
     /// The same by cause.
     pub refused_by_cause: BTreeMap<&'static str, usize>,
-    /// Not looked at: the job was told to end.
+    /// Not looked at: the job was told to end, or its canary came back.
     pub left: usize,
+    /// The job ended because of what became of its canary.
+    pub aborted_by_canary: bool,
 }
 
 impl Report {
-    /// 0 where everything came home, else 2.
+    /// 0 where everything that was asked for is done. Else 2 for a replay, as not everything came home, and 1.
     pub fn exit(&self) -> Exit {
-        if self.confirmed == self.selected { Exit::Done } else { Exit::NotHome }
+        let (done, else_) = match self.action {
+            Action::Replay => (self.confirmed + self.not_followed, Exit::NotHome),
+            Action::Park => (self.parked, Exit::Failed),
+            Action::Discard => (self.discarded, Exit::Failed),
+        };
+        if done == self.selected { Exit::Done } else { else_ }
     }
 
     /// Counts a letter that cannot be dealt with.
@@ -58,8 +69,8 @@ impl Report {
     }
 
     /// Letters that were dealt with and accounted for.
-    pub(crate) fn done(&self) -> usize {
-        self.replayed + self.parked
+    pub fn done(&self) -> usize {
+        self.replayed + self.parked + self.discarded
     }
 
     /// Counts what the job has not looked at.
@@ -67,19 +78,49 @@ impl Report {
         self.left = self.selected.saturating_sub(self.done() + self.refused);
     }
 
-    /// The counts with their names, in order.
-    pub fn lines(&self) -> [(&'static str, usize); 8] {
-        [
-            ("selected", self.selected),
-            ("replayed", self.replayed),
-            ("confirmed", self.confirmed),
-            ("boomeranged", self.boomeranged),
-            ("unconfirmed", self.unconfirmed),
-            ("parked", self.parked),
-            ("refused", self.refused),
-            ("left", self.left),
-        ]
+    /// The counts that this action has, with their names, in order.
+    pub fn lines(&self) -> Vec<(&'static str, usize)> {
+        let done = match self.action {
+            Action::Replay => vec![
+                ("replayed", self.replayed),
+                ("confirmed", self.confirmed),
+                ("boomeranged", self.boomeranged),
+                ("unconfirmed", self.unconfirmed),
+                ("not_followed", self.not_followed),
+                ("parked", self.parked),
+            ],
+            Action::Park => vec![("parked", self.parked)],
+            Action::Discard => vec![("discarded", self.discarded)],
+        };
+        let mut lines = vec![("selected", self.selected)];
+        lines.extend(done);
+        lines.extend([("refused", self.refused), ("left", self.left)]);
+        lines
     }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut text = format!("{} {}\n", self.action.as_str(), self.replay_id);
+        for (name, count) in self.lines() {
+            text.push_str(&format!("{:>12} {count}", name.replace('_', " ")));
+            match name {
+                "boomeranged" if count > 0 => text.push_str(&by_name(&self.boomeranged_by_reason)),
+                "refused" if count > 0 => text.push_str(&by_name(&self.refused_by_cause)),
+                _ => {}
+            }
+            text.push('\n');
+        }
+        if self.aborted_by_canary {
+            text.push_str("ended after the canary: too much of it did not come home\n");
+        }
+        text
+    }
+}
+
+/// ` (a 2, b 1)`
+pub(crate) fn by_name(counts: &BTreeMap<&'static str, usize>) -> String {
+    let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    format!(" ({})", counts.join(", "))
 }
 
 #[cfg(test)]
@@ -87,10 +128,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_job_that_brought_everything_home_ends_with_0() {
+    fn only_a_replay_that_brought_everything_home_ends_with_0() {
         let home = Report { selected: 2, replayed: 2, confirmed: 2, ..Report::default() };
         assert_eq!(home.exit(), Exit::Done);
         assert_eq!(Report::default().exit(), Exit::Done);
+        assert_eq!(Report { selected: 2, replayed: 2, not_followed: 2, ..Report::default() }.exit(), Exit::Done);
         for away in [
             Report { boomeranged: 1, replayed: 1, ..Report::default() },
             Report { unconfirmed: 1, replayed: 1, ..Report::default() },
@@ -103,13 +145,27 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_are_the_fields_of_the_json() {
-        let report = Report { selected: 1, left: 7, ..Report::default() };
-        let json = serde_json::to_value(&report).expect("JSON");
-        for (name, count) in report.lines() {
-            assert_eq!(json[name], count, "{name}");
+    fn parking_and_discarding_end_with_0_where_everything_was_parked_or_discarded() {
+        for (action, done) in [
+            (Action::Park, Report { parked: 2, ..Report::default() }),
+            (Action::Discard, Report { discarded: 2, ..Report::default() }),
+        ] {
+            assert_eq!(Report { action, selected: 2, ..done.clone() }.exit(), Exit::Done);
+            assert_eq!(Report { action, selected: 3, ..done }.exit(), Exit::Failed);
         }
-        assert_eq!(json.as_object().map(serde_json::Map::len), Some(report.lines().len() + 4));
+    }
+
+    #[test]
+    fn the_lines_are_fields_of_the_json() {
+        let report = Report { selected: 1, left: 7, ..Report::default() };
+        for action in [Action::Replay, Action::Park, Action::Discard] {
+            let report = Report { action, ..report.clone() };
+            let json = serde_json::to_value(&report).expect("JSON");
+            assert_eq!(json["action"], action.as_str());
+            for (name, count) in report.lines() {
+                assert_eq!(json[name], count, "{name}");
+            }
+        }
     }
 
     #[test]
@@ -120,8 +176,9 @@ mod tests {
         report.refuse(&Refusal::Gone);
         report.refuse(&Refusal::NotTaken("why".to_owned()));
         report.count_left();
-        assert_eq!(report.boomeranged_by_reason, BTreeMap::from([("quality_rule", 1), ("unknown", 1)]));
-        assert_eq!(report.refused_by_cause, BTreeMap::from([("gone", 1), ("not_taken", 1)]));
         assert_eq!((report.boomeranged, report.refused, report.left), (2, 2, 1));
+        let text = report.text();
+        assert!(text.contains(" boomeranged 2 (quality_rule 1, unknown 1)\n"), "{text}");
+        assert!(text.contains("     refused 2 (gone 1, not_taken 1)\n        left 1\n"), "{text}");
     }
 }

@@ -21,6 +21,8 @@ pub struct ReplayerSettings {
     pub max_attempts: u32,
     /// Records per second.
     pub rate_per_second: u32,
+    /// Topics beside the users' that records may be replayed to.
+    pub allowed_topics: Vec<String>,
 }
 
 impl ReplayerSettings {
@@ -36,8 +38,13 @@ impl ReplayerSettings {
             retry: RetrySettings::read(reader),
             max_attempts: reader.number("REPLAY_MAX_ATTEMPTS", 1..=1000),
             rate_per_second: reader.number("REPLAY_RATE_PER_SECOND", 1..=FASTEST),
+            allowed_topics: list(&reader.optional("REPLAY_ALLOWED_TOPICS").unwrap_or_default()),
         }
     }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|topic| !topic.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -50,6 +57,14 @@ mod tests {
         let settings = ReplayerSettings::read(&mut reader);
         assert!(reader.finish().is_ok());
         assert_eq!((settings.max_attempts, settings.rate_per_second), (3, 500));
+        assert!(settings.allowed_topics.is_empty());
+    }
+
+    #[test]
+    fn topics_are_a_list() {
+        let mut reader = Reader::from_pairs([("REPLAY_ALLOWED_TOPICS", "orders, payments,")]);
+        assert_eq!(ReplayerSettings::read(&mut reader).allowed_topics, ["orders", "payments"]);
+        assert!(reader.finish().is_ok());
     }
 
     #[test]

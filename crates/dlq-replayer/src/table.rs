@@ -6,10 +6,9 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::letter::is_of_dead_letters;
 use crate::listing::{Bytes, Listed, Shown, ShownOriginal, Stats, Value};
-use crate::report::Report;
 
 /// Text without what a terminal would obey.
-fn harmless(text: &str) -> Cow<'_, str> {
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.chars().any(char::is_control) {
         return Cow::Borrowed(text);
     }
@@ -86,15 +85,6 @@ pub(crate) fn stats(stats: &Stats) -> String {
         }
     }
     lines(&table)
-}
-
-/// The end of a replay.
-pub(crate) fn report(report: &Report) -> String {
-    let mut text = format!("replay {}\n", report.replay_id);
-    for (name, count) in report.lines() {
-        text.push_str(&format!("{name:>12} {count}\n"));
-    }
-    text
 }
 
 /// One dead letter in full: what happened to it, the headers of its record, its bytes.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use dlq_replayer::disposition::{Disposition, Entry, State};
 use dlq_replayer::letter::{Dialect, Letter};
 use dlq_replayer::redrive::Redrive;
+use dlq_replayer::routes::Routes;
 use schema::dead_letter::DeadLetter;
 use schema::headers;
 
@@ -52,7 +53,7 @@ fn replayed(letter: &Letter, now: DateTime<Utc>) {
     let count = letter.replays().saturating_add(1);
     let redrive = Redrive {
         replay_id: "r1".to_owned(),
-        topic: "user_data".into(),
+        routes: Routes::new("user_data", &[]),
         by: "me".to_owned(),
         why: "mended".to_owned(),
         mend: None,

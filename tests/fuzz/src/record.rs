@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use dlq_replayer::letter::Letter;
 use dlq_replayer::redrive::{Redrive, Refusal};
+use dlq_replayer::routes::Routes;
 use schema::dead_letter::{App, DeadLetter, from_record};
 use schema::headers::{self, is_dead_letter_header};
 use schema::reason::PAIRS;
@@ -63,7 +64,7 @@ fn comes_home(record: &Record, letter: NewRecord, fingerprint: &str, now: DateTi
     let count = letter.replays().saturating_add(1);
     let redrive = Redrive {
         replay_id: "r1".to_owned(),
-        topic: "user_data".into(),
+        routes: Routes::new("user_data", &[]),
         by: "me".to_owned(),
         why: "mended".to_owned(),
         mend: None,

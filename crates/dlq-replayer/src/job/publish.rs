@@ -5,20 +5,19 @@ use std::time::Instant;
 
 use chrono::Utc;
 use kafka::{Admin, Delivered, KafkaSettings, ReadError, TransactionError, TransactionalProducer};
-use schema::record::NewRecord;
 use service::shutdown::Shutdown;
 use tokio::sync::watch;
 
 use crate::book::Choice;
-use crate::disposition::{self, Disposition, Landed, REPLAY_LIMIT, State};
+use crate::disposition::{self, Disposition, Landed, State};
+use crate::job::judge::{Judge, Passenger};
 use crate::job::progress::{Phase, Progress};
-use crate::job::{JobError, Plan};
-use crate::letter::Letter;
+use crate::job::{Action, JobError, Plan};
 use crate::mailroom::{CLIENT, MailError, Mailroom};
 use crate::pace::Pace;
-use crate::redrive::{Redrive, Refusal};
+use crate::redrive::Refusal;
 use crate::report::Report;
-use crate::settings::ReplayerSettings;
+use crate::routes::Routes;
 use crate::topics;
 
 /// Bytes of one transaction, about: a chunk is closed by the record that goes beyond.
@@ -50,90 +49,73 @@ pub(super) async fn open(
     Ok(producer)
 }
 
-/// One letter of a chunk.
-struct Passenger {
-    record: NewRecord,
-    entry: Disposition,
-}
-
-impl Passenger {
-    fn weight(&self) -> usize {
-        self.record.key.as_ref().map_or(0, Vec::len) + self.record.value.as_ref().map_or(0, Vec::len)
-    }
-
-    /// Its ledger entry, once its record has landed.
-    fn landed(&self, at: Delivered) -> Disposition {
-        let landed = Landed { topic: self.record.topic.to_string(), partition: at.partition, offset: at.offset };
-        Disposition { landed: Some(landed), ..self.entry.clone() }
-    }
-}
-
 /// See the module's page.
 pub(super) struct Publication<'a> {
-    redrive: Redrive,
-    parked: Arc<str>,
+    judge: Judge,
+    routes: Routes,
     ledger: Arc<str>,
-    max_attempts: u32,
     producer: TransactionalProducer,
     pace: Pace,
-    report: Report,
     progress: &'a watch::Sender<Progress>,
-    /// What was replayed and is not home yet.
+    /// The counts so far.
+    pub(super) report: Report,
+    /// What was replayed and is to come home.
     flights: Vec<Disposition>,
+}
+
+/// How a part of a job is published.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    /// So many replays, at most.
+    pub(super) limit: usize,
+    /// Whether the job waits until they are home.
+    pub(super) attended: bool,
 }
 
 impl<'a> Publication<'a> {
     pub(super) fn new(
-        settings: &ReplayerSettings,
         plan: &Plan,
+        judge: Judge,
         producer: TransactionalProducer,
+        ledger: &str,
         report: Report,
         progress: &'a watch::Sender<Progress>,
     ) -> Self {
-        let topics = &settings.kafka.topics;
         Self {
-            redrive: Redrive {
-                replay_id: report.replay_id.clone(),
-                topic: topics.user_data.as_str().into(),
-                by: plan.by.clone(),
-                why: plan.why.clone(),
-                mend: None,
-                oldest: None,
-            },
-            parked: topics.parked.as_str().into(),
-            ledger: topics.ledger.as_str().into(),
-            max_attempts: settings.max_attempts,
+            judge,
+            routes: plan.routes.clone(),
+            ledger: ledger.into(),
             producer,
             pace: Pace::new(plan.rate, Instant::now()),
-            report,
             progress,
+            report,
             flights: Vec::new(),
         }
     }
 
-    pub(super) fn into_report(self) -> Report {
-        self.report
-    }
-
-    /// Deals with the chosen letters and returns the entries of those that are to come home.
-    pub(super) async fn publish_all(
+    /// Deals with chosen letters until there are none left, or so many are replayed as the part may have. Returns the entries
+    /// of those that are to come home, and the letters that were not looked at.
+    pub(super) async fn publish_part(
         &mut self,
         mailroom: &Mailroom,
-        chosen: &[Choice],
+        chosen: Vec<Choice>,
+        part: Part,
         shutdown: &Shutdown,
-    ) -> Result<Vec<Disposition>, JobError> {
-        let mut letters = mailroom.letters_with_originals(chosen);
+    ) -> Result<(Vec<Disposition>, Vec<Choice>), JobError> {
+        let mut letters = self.judge.letters(mailroom, &chosen);
         let mut chunk: Vec<Passenger> = Vec::new();
-        let mut weight = 0;
-        let mut gone = vec![true; chosen.len()];
+        let (mut weight, mut replays) = (0, 0);
+        let mut unseen = vec![true; chosen.len()];
+        let mut all = true;
         while let Some(item) = letters.recv().await {
             let (place, letter) = item?;
-            let (Some(choice), Some(gone)) = (chosen.get(place), gone.get_mut(place)) else { continue };
-            *gone = false;
+            let (Some(choice), Some(unseen)) = (chosen.get(place), unseen.get_mut(place)) else { continue };
+            *unseen = false;
             let id = letter.id.clone();
-            match self.passenger(letter, choice) {
+            match self.judge.passenger(letter, choice, part.attended, Utc::now()) {
                 Ok(passenger) => {
                     weight += passenger.weight();
+                    replays += usize::from(passenger.is_replayed());
                     chunk.push(passenger);
                 }
                 Err(refusal) => self.refuse(&id, &refusal),
@@ -142,20 +124,20 @@ impl<'a> Publication<'a> {
                 self.publish_in_time(std::mem::take(&mut chunk), shutdown).await?;
                 weight = 0;
             }
-            if shutdown.is_requested() {
+            if shutdown.is_requested() || replays >= part.limit {
+                all = false;
                 break;
             }
         }
         self.publish_in_time(chunk, shutdown).await?;
-        if shutdown.is_requested() {
-            tracing::warn!("told to end; what was done is accounted for");
-        } else {
-            for (choice, _) in chosen.iter().zip(gone).filter(|(_, gone)| *gone) {
-                self.refuse(&choice.dlq.to_string(), &Refusal::Gone);
-            }
+        let rest: Vec<_> =
+            chosen.into_iter().zip(unseen).filter_map(|(choice, unseen)| unseen.then_some(choice)).collect();
+        if all {
+            rest.iter().for_each(|choice| self.refuse(&choice.dlq.to_string(), &Refusal::Gone));
         }
         self.show();
-        Ok(std::mem::take(&mut self.flights))
+        let rest = if all { Vec::new() } else { rest };
+        Ok((std::mem::take(&mut self.flights), rest))
     }
 
     /// Publishes a chunk when its time has come; not at all once the job is told to end.
@@ -176,31 +158,6 @@ impl<'a> Publication<'a> {
     fn refuse(&mut self, id: &str, refusal: &Refusal) {
         self.report.refuse(refusal);
         tracing::warn!(id, why = %refusal, "dead letter is left as it is");
-    }
-
-    /// What is to be published for a letter, and what the ledger says of it.
-    fn passenger(&self, letter: Letter, choice: &Choice) -> Result<Passenger, Refusal> {
-        let now = Utc::now();
-        let replays = letter.replays().max(choice.replays);
-        let Redrive { by, why, .. } = &self.redrive;
-        // Whoever asks for a parked letter by its state wants it replayed and not parked once more.
-        if replays >= self.max_attempts && choice.state != State::Parked {
-            let entry = Disposition {
-                cause: Some(REPLAY_LIMIT.to_owned()),
-                ..Disposition::new(&letter, State::Parked, replays, by, why, now)
-            };
-            let Letter { key, value, headers, .. } = letter;
-            let topic = Arc::clone(&self.parked);
-            let record = NewRecord { topic, partition: None, timestamp_ms: None, key, value, headers };
-            return Ok(Passenger { record, entry });
-        }
-        let count = replays.saturating_add(1);
-        let record = self.redrive.record_of(&letter, count, now)?;
-        let entry = Disposition {
-            replay_id: Some(self.redrive.replay_id.clone()),
-            ..Disposition::new(&letter, State::Replayed, count, by, why, now)
-        };
-        Ok(Passenger { record, entry })
     }
 
     /// One chunk in one transaction; where the broker refuses a record for good, its letters one by one.
@@ -235,24 +192,33 @@ impl<'a> Publication<'a> {
     /// Publishes the records, then in the same transaction their entries, which tell where the records landed: so anybody
     /// can see later whether they came home.
     async fn transact(&self, chunk: &[Passenger]) -> Result<Vec<Disposition>, TransactionError> {
-        let records: Vec<_> = chunk.iter().map(|passenger| passenger.record.clone()).collect();
-        let entries = |landed: &[Delivered]| -> Vec<Disposition> {
-            chunk.iter().zip(landed).map(|(passenger, at)| passenger.landed(*at)).collect()
-        };
-        let account = |landed: &[Delivered]| entries(landed).iter().map(|entry| entry.record(&self.ledger)).collect();
+        let records: Vec<_> = chunk.iter().filter_map(|passenger| passenger.record.clone()).collect();
+        let account =
+            |landed: &[Delivered]| entries(chunk, landed).iter().map(|entry| entry.record(&self.ledger)).collect();
         let landed = self.producer.publish_with(&records, account).await?;
-        Ok(entries(&landed))
+        Ok(entries(chunk, &landed))
     }
 
     fn account(&mut self, entries: Vec<Disposition>) {
         for entry in entries {
-            if entry.state == State::Parked {
-                self.report.parked += 1;
-                let (id, replays) = (&entry.id, entry.replays);
-                tracing::warn!(id, replays, "dead letter is parked, its attempts are used up");
-            } else {
-                self.report.replayed += 1;
-                self.flights.push(entry);
+            match entry.state {
+                State::Parked => {
+                    self.report.parked += 1;
+                    if self.report.action == Action::Replay {
+                        let (id, replays) = (&entry.id, entry.replays);
+                        tracing::warn!(id, replays, "dead letter is parked, its attempts are used up");
+                    }
+                }
+                State::Discarded => self.report.discarded += 1,
+                State::Unresolved | State::Replayed | State::Confirmed | State::Boomeranged => {
+                    self.report.replayed += 1;
+                    let followed = entry.landed.as_ref().is_some_and(|landed| self.routes.is_followed(&landed.topic));
+                    if followed && entry.attended {
+                        self.flights.push(entry);
+                    } else {
+                        self.report.not_followed += 1;
+                    }
+                }
             }
         }
     }
@@ -260,6 +226,22 @@ impl<'a> Publication<'a> {
     fn stopped(&self, source: TransactionError) -> JobError {
         JobError::after(self.report.done(), source)
     }
+}
+
+/// The ledger entries of a chunk whose records have landed there, in the order of those that have one.
+fn entries(chunk: &[Passenger], landed: &[Delivered]) -> Vec<Disposition> {
+    let mut landed = landed.iter();
+    let mut entries = Vec::with_capacity(chunk.len());
+    for Passenger { record, entry } in chunk {
+        let at = record.as_ref().and_then(|record| Some((record, landed.next()?)));
+        let landed = at.map(|(record, at)| Landed {
+            topic: record.topic.to_string(),
+            partition: at.partition,
+            offset: at.offset,
+        });
+        entries.push(Disposition { landed, ..entry.clone() });
+    }
+    entries
 }
 
 /// The refusal of a record, where the broker has refused one for good.

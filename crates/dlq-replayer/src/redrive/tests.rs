@@ -10,7 +10,7 @@ use crate::mend::Patch;
 fn redrive() -> Redrive {
     Redrive {
         replay_id: "job".to_owned(),
-        topic: "user_data".into(),
+        routes: Routes::new("user_data", &["orders".to_owned()]),
         by: "anna@desk".to_owned(),
         why: "rule was wrong".to_owned(),
         mend: None,
@@ -305,6 +305,17 @@ fn a_letter_of_another_topic_is_refused() {
     dead.headers.replace(headers::DLQ_SOURCE_TOPIC, "__consumer_offsets");
     let refused = Refusal::OtherTopic("__consumer_offsets".to_owned());
     assert_eq!(redrive().record_of(&Letter::of(dead), 1, later()), Err(refused));
+}
+
+#[test]
+fn a_letter_of_an_allowed_topic_goes_back_there_as_it_was() {
+    let mut dead = fixture::letter_of(fixture::flat(3, 1042)).at(3, 17);
+    dead.headers.replace(headers::DLQ_SOURCE_TOPIC, "orders");
+    let record = replayed(&Letter::of(dead));
+    let original = fixture::flat(3, 1042);
+    assert_eq!((&*record.topic, record.key, record.value), ("orders", original.key, original.value));
+    assert!(!record.headers.contains(headers::EVENT_VERSION_US), "a version is our own processor's matter");
+    assert_eq!(record.headers.text(headers::REPLAY_ID), Some("job"));
 }
 
 #[test]

@@ -107,6 +107,8 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(Replay, "REPLAY_AUTO", "off", "off or transient", "What is replayed without being asked for."),
     Variable::new(Replay, "REPLAY_MAX_ATTEMPTS", "3", "replays of one record", "After so many a dead letter is parked.").coupled("KAFKA_TOPIC_PARKED"),
     Variable::new(Replay, "REPLAY_RATE_PER_SECOND", "500", "records per second", "How fast a replay goes at most."),
+    Variable::new(Replay, "REPLAY_ALLOWED_TOPICS", "", "topic names, comma separated", "Topics beside that of the users which dead letters may be replayed to: those that came from there, and replay --to.")
+        .coupled("KAFKA_TOPIC_USER_DATA is always allowed"),
 
     Variable::new(Sim, "SIM_ADDR", "127.0.0.1:8010", "IP address and port", "Where the stand-in for the API is served.").coupled("API_BASE_URL"),
     Variable::new(Sim, "SIM_RATE_LIMIT_USERS", "20000", "users, 0 = no limit", "Users in one window before it answers 429.").coupled("API_RATE_LIMIT_USERS"),
