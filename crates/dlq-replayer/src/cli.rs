@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::export::ExportArguments;
 use crate::job::command::{JobArguments, ReplayArguments};
 use crate::selection::Selection;
 
@@ -45,6 +46,17 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Count dead letters that failed alike, with an example each; unresolved ones unless --state says otherwise
+    Group {
+        /// How to show the groups
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+        /// Which ones.
+        #[command(flatten)]
+        selection: Selection,
+    },
+    /// Write dead letters as JSON lines; unresolved ones unless --state says otherwise
+    Export(ExportArguments),
     /// Count dead letters by state, reason and stage; all of them unless flags say otherwise
     Stats {
         /// How to show the counts
@@ -90,7 +102,7 @@ mod tests {
     #[test]
     fn only_what_is_built_is_in_the_help() {
         let names: Vec<_> = Line::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        assert_eq!(names, ["serve", "ls", "show", "stats", "replay", "park", "discard"]);
+        assert_eq!(names, ["serve", "ls", "show", "group", "export", "stats", "replay", "park", "discard"]);
         Line::command().debug_assert();
     }
 
@@ -123,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_list_takes_the_same_selection() {
-        for command in ["ls", "stats", "replay", "park", "discard"] {
+        for command in ["ls", "group", "export", "stats", "replay", "park", "discard"] {
             let mut line = vec![
                 command,
                 "--reason",

@@ -4,17 +4,21 @@
 //! transaction of records and ledger entries, so nothing is replayed without account (I7).
 //!
 //! - [`letter`]: a dead letter as read, of any dialect; [`selection`]: which ones are meant.
+//! - [`listing`]: what commands show of a letter; [`export`]: what leaves for other tools.
 //! - [`disposition`]: an entry of the ledger; [`book`]: the fold of dead letters and ledger into states.
 //! - [`redrive`]: from a dead letter to the record that is published again; [`mend`]: what is changed in it first.
 //! - [`job`]: what is done about dead letters, in transactions; [`homecoming`]: how it waits; [`serve`]: the daemon.
 
+mod answer;
 pub mod book;
 mod check;
 pub mod cli;
 pub mod disposition;
+pub mod export;
 #[cfg(test)]
 mod fixture;
 mod homecoming;
+mod in_order;
 mod inquiry;
 pub mod job;
 pub mod letter;
@@ -24,6 +28,7 @@ pub mod mend;
 mod metrics;
 mod operator;
 mod pace;
+mod pages;
 mod reading;
 pub mod redrive;
 pub mod report;
@@ -82,7 +87,9 @@ impl Service for DlqReplayer {
             Some(
                 Command::Ls { .. }
                 | Command::Show { .. }
+                | Command::Group { .. }
                 | Command::Stats { .. }
+                | Command::Export(_)
                 | Command::Replay(_)
                 | Command::Park(_)
                 | Command::Discard(_),
@@ -113,6 +120,8 @@ pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Cont
         Command::Serve => Ok(serve::run(&settings.kafka, &context).await?),
         Command::Ls { selection, output } => looked(&context, inquiry::list(&mailroom, selection, *output)).await,
         Command::Show { id, output } => looked(&context, inquiry::show(&mailroom, id, *output)).await,
+        Command::Group { selection, output } => looked(&context, inquiry::group(&mailroom, selection, *output)).await,
+        Command::Export(export) => looked(&context, export::run(&mailroom, export)).await,
         Command::Stats { selection, output } => looked(&context, inquiry::stats(&mailroom, selection, *output)).await,
         Command::Replay(arguments) => acted(command::replay(&settings, arguments, &context).await),
         Command::Park(arguments) => acted(command::park(&settings, arguments, &context).await),

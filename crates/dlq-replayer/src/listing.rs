@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 pub use self::original::ShownOriginal;
 
-use crate::book::Census;
+use crate::book::{Census, Group};
 use crate::disposition::State;
 use crate::letter::{Coordinates, Letter, Source};
 
@@ -188,6 +188,50 @@ impl Shown {
             headers: headers_of(&letter.headers),
             value: Value::of(letter.value.as_deref()),
             original: ShownOriginal::of(letter),
+        }
+    }
+}
+
+/// Dead letters that failed alike.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Grouped {
+    /// The same for every one of them; null for those that say too little to have one.
+    pub fingerprint: Option<String>,
+    /// Why their records failed.
+    pub reason: Option<&'static str>,
+    /// A label of the error.
+    pub error_type: Option<String>,
+    /// The violated rules.
+    pub rule_ids: Vec<String>,
+    /// The places in the value that violate them.
+    pub pointers: Vec<String>,
+    /// How many they are.
+    pub count: u64,
+    /// When the first of them failed: RFC 3339, UTC, microseconds.
+    pub first_failed_at: String,
+    /// When the last of them failed.
+    pub last_failed_at: String,
+    /// The id of the last of them.
+    pub example: String,
+    /// Who wrote them.
+    pub dialect: &'static str,
+}
+
+impl Grouped {
+    /// The fields of a group whose example goes by this id.
+    pub fn of(group: &Group<'_>, example: String) -> Self {
+        let kind = group.kind;
+        Self {
+            fingerprint: kind.fingerprint.clone(),
+            reason: kind.reason.map(schema::reason::Reason::as_str),
+            error_type: kind.error_type.clone(),
+            rule_ids: kind.rule_ids.clone(),
+            pointers: kind.pointers.clone(),
+            count: group.count,
+            first_failed_at: date::micros(group.first_failed_at),
+            last_failed_at: date::micros(group.last_failed_at),
+            example,
+            dialect: kind.dialect,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 
 use crate::letter::is_of_dead_letters;
-use crate::listing::{Bytes, Listed, Shown, ShownOriginal, Stats, Value};
+use crate::listing::{Bytes, Grouped, Listed, Shown, ShownOriginal, Stats, Value};
+use crate::pages::{self, Column, Pages};
 
 /// Text without what a terminal would obey.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
@@ -23,51 +24,72 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-fn table(header: impl IntoIterator<Item = impl Into<String>>) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(header.into_iter().map(Into::into).collect::<Vec<String>>());
-    table
-}
-
-fn lines(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
-}
-
-/// Columns of a list: on a narrow terminal few and whole, rather than all of them in shreds.
-const COLUMNS: [(&str, u16); 8] = [
-    ("ID", 0),
-    ("STATE", 0),
-    ("REASON", 0),
-    ("STAGE", 150),
-    ("ATTEMPTS", 150),
-    ("RULES", 120),
-    ("FAILED AT", 100),
-    ("KEY", 150),
+/// Columns of a list of dead letters.
+pub(crate) const LIST: [Column; 8] = [
+    Column { title: "ID", least: 0 },
+    Column { title: "STATE", least: 0 },
+    Column { title: "REASON", least: 0 },
+    Column { title: "STAGE", least: 150 },
+    Column { title: "ATTEMPTS", least: 150 },
+    Column { title: "RULES", least: 120 },
+    Column { title: "FAILED AT", least: 100 },
+    Column { title: "KEY", least: 150 },
 ];
 
-/// A list of dead letters. `width` is the terminal's, in characters; none where the output is no terminal.
-pub(crate) fn list(letters: &[Listed], width: Option<u16>) -> String {
-    let fits = |column: usize| COLUMNS.get(column).is_some_and(|(_, least)| width.is_none_or(|width| width >= *least));
-    let chosen = |cells: [String; 8]| -> Vec<String> {
-        cells.into_iter().enumerate().filter(|(column, _)| fits(*column)).map(|(_, cell)| cell).collect()
-    };
-    let mut table = table(chosen(COLUMNS.map(|(name, _)| name.to_owned())));
-    for letter in letters {
-        table.add_row(chosen([
-            harmless(&letter.id).into_owned(),
-            letter.state.as_str().to_owned(),
-            letter.reason.unwrap_or(letter.dialect).to_owned(),
-            letter.stage.unwrap_or("-").to_owned(),
-            letter.attempts.map_or_else(|| "-".to_owned(), |attempts| attempts.to_string()),
-            harmless(&letter.rule_ids.join(" ")).into_owned(),
-            letter.failed_at.get(..19).unwrap_or_default().to_owned() + "Z",
-            harmless(letter.key.shown()).into_owned(),
-        ]));
-    }
-    lines(&table)
+/// A row of a list of dead letters.
+pub(crate) fn listed(letter: &Listed) -> Vec<String> {
+    vec![
+        harmless(&letter.id).into_owned(),
+        letter.state.as_str().to_owned(),
+        letter.reason.unwrap_or(letter.dialect).to_owned(),
+        letter.stage.unwrap_or("-").to_owned(),
+        letter.attempts.map_or_else(|| "-".to_owned(), |attempts| attempts.to_string()),
+        harmless(&letter.rule_ids.join(" ")).into_owned(),
+        seconds(&letter.failed_at),
+        harmless(letter.key.shown()).into_owned(),
+    ]
+}
+
+/// Columns of a list of groups.
+const GROUPS: [Column; 9] = [
+    Column { title: "COUNT", least: 0 },
+    Column { title: "FINGERPRINT", least: 0 },
+    Column { title: "REASON", least: 0 },
+    Column { title: "RULES", least: 80 },
+    Column { title: "EXAMPLE", least: 100 },
+    Column { title: "LAST FAILED", least: 120 },
+    Column { title: "FIRST FAILED", least: 150 },
+    Column { title: "ERROR TYPE", least: 180 },
+    Column { title: "POINTERS", least: 180 },
+];
+
+/// Groups, as they are sorted. `width` is the terminal's, in characters; none where the output is no terminal.
+pub(crate) fn groups(groups: &[Grouped], width: Option<u16>) -> String {
+    let mut pages = Pages::new(&GROUPS, width);
+    let rows = groups.iter().map(|group| {
+        let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { harmless(text).into_owned() };
+        // Other writers have no reasons; the error's own name says more than theirs.
+        let reason = group.reason.or(group.error_type.as_deref()).unwrap_or(group.dialect);
+        vec![
+            group.count.to_string(),
+            or_none(group.fingerprint.as_deref().unwrap_or_default()),
+            harmless(reason).into_owned(),
+            or_none(&group.rule_ids.join(" ")),
+            harmless(&group.example).into_owned(),
+            seconds(&group.last_failed_at),
+            seconds(&group.first_failed_at),
+            or_none(group.error_type.as_deref().unwrap_or_default()),
+            or_none(&group.pointers.join(" ")),
+        ]
+    });
+    let mut text: String = rows.filter_map(|row| pages.row(row)).collect();
+    text.extend(pages.end());
+    text
+}
+
+/// An instant without its fraction of a second.
+fn seconds(instant: &str) -> String {
+    instant.get(..19).unwrap_or_default().to_owned() + "Z"
 }
 
 /// The terminal's width in characters; none where standard output is no terminal.
@@ -77,14 +99,15 @@ pub(crate) fn width() -> Option<u16> {
 
 /// Counts.
 pub(crate) fn stats(stats: &Stats) -> String {
-    let mut table = table(["", "", "COUNT"]);
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["", "", "COUNT"]);
     table.add_row(["total".to_owned(), String::new(), stats.total.to_string()]);
     for (what, counts) in [("state", &stats.by_state), ("reason", &stats.by_reason), ("stage", &stats.by_stage)] {
         for (name, count) in &counts.0 {
             table.add_row([what.to_owned(), (*name).to_owned(), count.to_string()]);
         }
     }
-    lines(&table)
+    pages::lines(&table)
 }
 
 /// One dead letter in full: what happened to it, the headers of its record, its bytes.
@@ -160,6 +183,13 @@ mod tests {
     use crate::fixture::{self, Placed as _};
     use crate::letter::Letter;
 
+    fn list(letters: &[Listed], width: Option<u16>) -> String {
+        let mut pages = Pages::new(&LIST, width);
+        let full: Vec<_> = letters.iter().filter_map(|letter| pages.row(listed(letter))).collect();
+        assert!(full.is_empty());
+        pages.end().unwrap_or_default()
+    }
+
     fn hostile() -> Letter {
         let mut dead = fixture::foreign_letter(b"a\x1b[2Jb\nc").at(1, 2);
         dead.key = Some(b"k\x1b]0;x\x07".to_vec());
@@ -201,6 +231,66 @@ mod tests {
         let text = show(&Shown::of(&Letter::of(fixture::foreign_letter(dead).at(0, 4)), State::Unresolved));
         assert!(text.contains("value\n  {\"original_message\""), "{text}");
         assert!(text.ends_with("its record, under the key -\n\nvalue\n  {\"a\":1}\n"), "{text}");
+    }
+
+    fn group(rules: &[&str], count: u64) -> Grouped {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Grouped {
+            fingerprint: Some("00112233aabbccdd".to_owned()),
+            reason: Some("quality_rule"),
+            error_type: Some("rules".to_owned()),
+            rule_ids: owned(rules),
+            pointers: owned(&["/email"]),
+            count,
+            first_failed_at: "2026-03-01T12:00:00.000000Z".to_owned(),
+            last_failed_at: "2026-03-02T12:00:00.000000Z".to_owned(),
+            example: "user_data/3/1042".to_owned(),
+            dialect: "sluice",
+        }
+    }
+
+    #[test]
+    fn groups_fit_the_terminal() {
+        let unknown =
+            Grouped { fingerprint: None, reason: None, error_type: None, dialect: "unknown", ..group(&[], 7) };
+        let groups = [group(&["email.format", "dob.range"], 22_940), unknown];
+        let shown = |width| super::groups(&groups, Some(width));
+        assert_eq!(
+            shown(40),
+            " COUNT  FINGERPRINT       REASON\n 22940  00112233aabbccdd  quality_rule\n \
+             7      -                 unknown\n"
+        );
+        assert_eq!(
+            shown(80),
+            " COUNT  FINGERPRINT       REASON        RULES\n \
+             22940  00112233aabbccdd  quality_rule  email.format dob.range\n \
+             7      -                 unknown       -\n"
+        );
+        assert_eq!(
+            shown(120),
+            " COUNT  FINGERPRINT       REASON        RULES                   EXAMPLE           LAST FAILED\n \
+             22940  00112233aabbccdd  quality_rule  email.format dob.range  user_data/3/1042  2026-03-02T12:00:00Z\n \
+             7      -                 unknown       -                       user_data/3/1042  2026-03-02T12:00:00Z\n"
+        );
+        for width in [20, 40, 80, 100, 120, 150, 180] {
+            let longest = shown(width).lines().map(|line| line.chars().count()).max();
+            assert!(longest <= Some(width.into()), "{width}: {}", shown(width));
+        }
+        assert!(
+            super::groups(&groups, None)
+                .lines()
+                .all(|line| line.contains("2026-03-01T12:00:00Z") || line.contains("FIRST"))
+        );
+    }
+
+    #[test]
+    fn counts_fit_a_narrow_terminal() {
+        let mut book = crate::book::Book::default();
+        book.letter(&fixture::read_letter(3, 1042, 17));
+        let census = book.census(&crate::selection::Selection::default(), &State::ALL, fixture::now());
+        let text = stats(&Stats::from(&census));
+        assert!(text.lines().all(|line| line.len() <= 40), "{text}");
+        assert!(text.contains(" total                 1\n"), "{text}");
     }
 
     #[test]

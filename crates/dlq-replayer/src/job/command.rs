@@ -9,7 +9,6 @@ use service::process::Context;
 use tokio::sync::watch;
 
 use crate::cli::Output;
-use crate::inquiry;
 use crate::job::bar::Bar;
 use crate::job::canary::Canary;
 use crate::job::progress::Progress;
@@ -19,6 +18,7 @@ use crate::operator::{Consent, NobodyToAsk};
 use crate::routes::{NotAllowed, Routes};
 use crate::selection::Selection;
 use crate::settings::{FASTEST, ReplayerSettings};
+use crate::{answer, inquiry};
 
 /// Characters of `--why`, at most: it travels in a header of every replayed record.
 const LONGEST_REASON: usize = 500;
@@ -181,7 +181,7 @@ async fn act(
     let prepared = Prepared::new(settings, plan, Mailroom::new(&settings.kafka).with_bars()).await?;
     if arguments.dry_run {
         let rehearsal = prepared.rehearse().await?;
-        inquiry::print(&match arguments.output {
+        answer::print(&match arguments.output {
             Output::Json => inquiry::json(&rehearsal)?,
             Output::Table => rehearsal.text(),
         })?;
@@ -189,7 +189,7 @@ async fn act(
     }
     let selected = prepared.selected();
     if selected > 0 && !consent.obtain(&format!("{selected} dead letters: {question}"), &context.shutdown).await? {
-        inquiry::print("nothing was done\n")?;
+        answer::print("nothing was done\n")?;
         return Ok(Exit::Done);
     }
     let (progress, watched) = watch::channel(Progress::default());
@@ -198,7 +198,7 @@ async fn act(
     drop(progress);
     bar.ended().await;
     let report = ended?;
-    inquiry::print(&match arguments.output {
+    answer::print(&match arguments.output {
         Output::Json => inquiry::json(&report)?,
         Output::Table if report.selected == 0 => {
             format!("no dead letters are selected, there is nothing to {}\n", action.as_str())
