@@ -104,7 +104,7 @@ impl Findings {
     /// How many letters are in which state.
     pub(crate) fn states(&self) -> Census {
         let all = dlq_replayer::disposition::State::ALL;
-        self.book.census(&dlq_replayer::selection::Selection::default(), &all)
+        self.book.census(&dlq_replayer::selection::Selection::default(), &all, chrono::Utc::now())
     }
 }
 

@@ -49,7 +49,7 @@ fn topics(kafka: &KafkaSettings) -> Result<Findings, ReadError> {
     each(kafka, &names.user_data, |record| findings.records.push(seen(&record)))?;
     each(kafka, &names.dlq, |record| {
         let letter = Letter::of(record);
-        findings.book.letter(&letter, true);
+        findings.book.letter(&letter);
         findings.letters.push(LetterSeen {
             of_user: if letter.is_from_producer() { text(&letter.headers, headers::SOURCE) } else { None },
             replay: replay(&letter.headers),

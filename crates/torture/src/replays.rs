@@ -159,7 +159,7 @@ mod tests {
         let seen = LetterSeen { id: "dlq/0/4".to_owned(), of_user: None, replay: None };
         let mut findings = Findings { letters: vec![seen], ..Findings::default() };
         assert!(!states(&findings).passed);
-        findings.book.letter(&Letter::of(record), true);
+        findings.book.letter(&Letter::of(record));
         assert!(states(&findings).passed);
     }
 }
