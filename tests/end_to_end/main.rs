@@ -15,6 +15,7 @@ mod pauses;
 mod poison;
 mod processes;
 mod replay;
+mod replay_dialects;
 mod replay_jobs;
 mod restart;
 mod versions;

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use dlq_replayer::disposition::{Disposition, Entry, State};
-use dlq_replayer::letter::{Dialect, Letter};
+use dlq_replayer::letter::{Carried, Dialect, Letter, is_of_dead_letters};
 use dlq_replayer::redrive::Redrive;
 use dlq_replayer::routes::Routes;
+use kafka::Missing;
 use schema::dead_letter::DeadLetter;
 use schema::headers;
+use schema::record::Record;
 
 use crate::envelope::Envelope;
 use crate::record::placed;
@@ -35,6 +37,30 @@ pub(crate) fn decode(input: &[u8]) {
     assert_eq!((&letter.key, &letter.value, &letter.headers), (&record.key, &record.value, &record.headers));
     accounted(&letter, now);
     replayed(&letter, now);
+    completed(letter, now);
+}
+
+/// A letter that does not carry all of its record takes what is found at its place, or goes on without.
+fn completed(letter: Letter, now: DateTime<Utc>) {
+    let Some((topic, partition, offset)) = letter.wanted() else { return };
+    let found = Record {
+        topic: topic.into(),
+        partition,
+        offset,
+        timestamp_ms: Some(letter.appended_ms),
+        key: letter.key.clone(),
+        value: letter.value.clone(),
+        headers: letter.headers.clone(),
+    };
+    let mut gone = letter.clone();
+    gone.fetched(Err(Missing::NoTopic(topic.to_owned())));
+    assert_eq!(gone.original().is_ok(), letter.original().is_ok(), "only what is not carried is lost");
+    replayed(&gone, now);
+    let mut whole = letter;
+    whole.fetched(Ok(found));
+    assert!(matches!(whole.carried, Carried::Fetched(_)), "its own record is recognised");
+    assert_eq!(whole.original().map(|original| original.value).as_ref(), Ok(&whole.value));
+    replayed(&whole, now);
 }
 
 /// Whatever a letter says, its entry in the ledger can be read: an unreadable one would stop every replay.
@@ -43,9 +69,8 @@ fn accounted(letter: &Letter, now: DateTime<Utc>) {
         let entry = Disposition::new(letter, state, letter.replays(), "me", "mended", now);
         let read = Entry::of(&placed(entry.record(&"user_data_dlq_ledger".into())));
         let Ok(Entry::Made(read)) = read else { panic!("{read:?} of {entry:?}") };
-        // The ledger keeps microseconds.
         assert_eq!((&read.id, read.state, read.replays, read.dlq), (&entry.id, state, entry.replays, entry.dlq));
-        assert_eq!(read.failed_at.timestamp_micros(), entry.failed_at.timestamp_micros());
+        assert_eq!(read.failed_at, letter.failed_at, "the entry speaks of this letter and of no other");
     }
 }
 
@@ -66,6 +91,6 @@ fn replayed(letter: &Letter, now: DateTime<Utc>) {
     for name in SET_ANEW {
         assert_eq!(record.headers.iter().filter(|header| header.name == name).count(), 1, "{name}");
     }
-    assert!(!record.headers.iter().any(|header| headers::is_dead_letter_header(&header.name)));
+    assert!(!record.headers.iter().any(|header| is_of_dead_letters(&header.name)));
     assert_eq!(record.headers.text(headers::REPLAY_COUNT), Some(&*count.to_string()), "I7");
 }

@@ -17,7 +17,7 @@ const MOST: u32 = 20;
 const UNMEASURABLE: Duration = Duration::from_millis(200);
 
 /// What stands before, what is repeated, and what stands after.
-const SHAPES: [(&str, &str, &str); 16] = [
+const SHAPES: [(&str, &str, &str); 19] = [
     ("", "[", ""),
     ("", "{\"a\":", ""),
     ("{", "\"a\":1,", "\"a\":1}"),
@@ -29,6 +29,9 @@ const SHAPES: [(&str, &str, &str); 16] = [
     ("", "dlq.error.details: []\n", "\n{}"),
     ("schema.id: user/1\n", "replay.count: 1\n", "\n{\"email\": 1}"),
     ("dlq.v: 1\ndlq.error.details: [", "{\"pointer\":\"/a\",\"rule\":\"b\"},", "{}]\n\n"),
+    ("__connect.errors.exception.message: ", "' 0x1f-1.5 a'b \"", "\n\n"),
+    ("", "dead-letter-topic: a\nx-original-topic: b\n", "\n{}"),
+    ("\n{\"error_type\":\"E\",\"original_message\":[", "{\"a\":[]},", "0]}"),
     ("", "KAFKA_LINGER_MS: 1\n", "\n"),
     ("CASSANDRA_HOSTS: ", "localhost,", "localhost\n"),
     ("\nkafka_bootstrap_servers = [", "\"localhost:9092\", ", "\"\"]"),

@@ -1,5 +1,9 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::fixture::{self, Placed as _};
+use crate::redrive::Redrive;
+use crate::routes::Routes;
 
 #[test]
 fn a_dead_letter_of_ours_is_read_with_everything_it_says() {
@@ -49,4 +53,65 @@ fn of_two_headers_that_contradict_each_other_the_larger_count_is_believed() {
     let mut record = fixture::boomerang("user_data/3/1042", "r1", 5).at(0, 0);
     record.headers.replace(headers::DLQ_ATTEMPTS, "1");
     assert_eq!(Letter::of(record).replays(), 5);
+}
+
+/// Names of headers that dialects read, and some that they do not.
+const NAMES: [&str; 16] = [
+    "dlq.v",
+    "__connect.errors.topic",
+    "__connect.errors.partition",
+    "__connect.errors.offset",
+    "__streams.errors.topic",
+    "__dlq.errors.topic",
+    "__dlq.errors.delivery.count",
+    "kafka_dlt-original-topic",
+    "kafka_dlt-original-offset",
+    "kafka_dlt-original-timestamp",
+    "x-original-topic",
+    "dead-letter-topic",
+    "dead-letter-reason",
+    "event.version_us",
+    "replay.count",
+    "mine",
+];
+
+fn header() -> impl Strategy<Value = (&'static str, Option<Vec<u8>>)> {
+    let value = prop_oneof![
+        Just(b"user_data".to_vec()),
+        Just(b"other".to_vec()),
+        Just(7_i64.to_be_bytes().to_vec()),
+        "[0-9]{1,20}".prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..12),
+    ];
+    (prop::sample::select(&NAMES), prop::option::weighted(0.9, value))
+}
+
+proptest! {
+    #[test]
+    fn whatever_headers_say_a_letter_is_replayed_only_where_all_that_name_a_topic_name_this_one(
+        headers in prop::collection::vec(header(), 0..8),
+        value in prop_oneof![Just(None), Just(Some(b"{}".to_vec())), prop::collection::vec(any::<u8>(), 0..9).prop_map(Some)],
+    ) {
+        let mut dead = fixture::foreign_letter(b"").at(1, 2);
+        dead.value = value;
+        for (name, value) in &headers {
+            dead.headers.push_foreign(name, value.clone());
+        }
+        let letter = Letter::of(dead.clone());
+        prop_assert_eq!((&letter.key, &letter.value, &letter.headers), (&dead.key, &dead.value, &dead.headers));
+        prop_assert_eq!(&letter.id, "dlq/1/2");
+        let redrive = Redrive {
+            replay_id: "job".to_owned(),
+            routes: Routes::new("user_data", &[]),
+            by: "me".to_owned(),
+            why: "why".to_owned(),
+            mend: None,
+            oldest: None,
+        };
+        if let Ok(record) = redrive.record_of(&letter, 1, fixture::now()) {
+            prop_assert!(record.headers.contains("event.version_us"));
+            let named = |(name, value): &(&str, Option<Vec<u8>>)| name.ends_with("topic") && value.as_deref() == Some(b"user_data");
+            prop_assert!(headers.iter().any(named));
+        }
+    }
 }
