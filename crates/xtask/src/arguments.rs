@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{cql, down, fuzz, topic, torture, up, workspace};
+use crate::{cql, dead_letters, down, fuzz, topic, torture, up, workspace};
 
 /// What was asked for.
 #[derive(Parser)]
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Cql(cql::Cql),
     /// Prints the newest records of a topic of the running stack.
     Topic(topic::Topic),
+    /// Puts dead letters on the running stack, as the processor writes them, to try the replayer out.
+    DeadLetters(dead_letters::DeadLetters),
     /// Kills, halts and cuts off everything while records flow, and checks that nothing is lost or there twice.
     Torture(torture::Torture),
     /// Looks for inputs that break a promise of a decoder; ends with 1 when it finds one, and says how to run it again.

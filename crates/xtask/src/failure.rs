@@ -94,6 +94,15 @@ pub(crate) enum Failure {
         /// The broker's log.
         log: PathBuf,
     },
+    /// No client for Kafka.
+    #[error(transparent)]
+    Client(#[from] kafka::ClientError),
+    /// Kafka did not answer a question about a topic.
+    #[error("Kafka did not do as asked: {0}")]
+    Offsets(#[from] kafka::AdminError),
+    /// A record was not taken.
+    #[error("the records were not taken: {0}; run it again, it makes new ones")]
+    Send(#[from] kafka::SendError),
     /// A topic cannot be read.
     #[error("{source}: the topics of the services are {known}")]
     Topic {

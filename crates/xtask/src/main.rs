@@ -2,6 +2,7 @@
 
 mod arguments;
 mod cql;
+mod dead_letters;
 mod down;
 mod failure;
 mod figures;
@@ -45,14 +46,14 @@ fn main() -> ExitCode {
     failure::tell(outcome)
 }
 
-async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let data_dir = arguments.data_dir;
-    match arguments.command {
+async fn run(Arguments { data_dir, command }: Arguments) -> Result<Exit, Failure> {
+    match command {
         Command::Up(up) => up::run(up, &data_dir).await,
         Command::Stack(ports) => stack::run(ports, &data_dir).await,
         Command::Down(down) => down::run(&down, &data_dir).await,
         Command::Cql(cql) => cql::run(&cql, &data_dir).await,
         Command::Fuzz(fuzz) => fuzz::run(fuzz).await,
+        Command::DeadLetters(letters) => dead_letters::run(letters, &data_dir).await,
         Command::Topic(topic) => topic::run(topic, &data_dir).await,
         Command::Torture(torture) => Box::pin(torture::run(torture)).await,
     }
