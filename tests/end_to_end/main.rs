@@ -17,6 +17,8 @@ mod processes;
 mod replay;
 mod replay_dialects;
 mod replay_jobs;
+mod replay_killed;
+mod replay_serve;
 mod restart;
 mod versions;
 

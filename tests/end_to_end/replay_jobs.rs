@@ -47,7 +47,7 @@ pub(crate) async fn healthy(world: &World, offsets: std::ops::Range<i64>) -> Vec
 }
 
 /// Dead letters of records that fail again.
-async fn broken(world: &World, offsets: std::ops::Range<i64>) {
+pub(crate) async fn broken(world: &World, offsets: std::ops::Range<i64>) {
     let topic = world.kafka().topics.user_data;
     let letter = |offset| {
         let record = user_record(world, Uuid::new_v4(), VERSION + offset, |user, _| user["email"] = json!("nobody"));
@@ -65,13 +65,13 @@ pub(crate) async fn replayed(world: &World) -> Vec<String> {
     replayed
 }
 
-fn sorted(mut ids: Vec<String>) -> Vec<String> {
+pub(crate) fn sorted(mut ids: Vec<String>) -> Vec<String> {
     ids.sort();
     ids
 }
 
 /// Runs a command with `--why`, `--yes` and JSON; its status and its report.
-async fn act(world: &World, arguments: &[&str]) -> (Option<i32>, Value) {
+pub(crate) async fn act(world: &World, arguments: &[&str]) -> (Option<i32>, Value) {
     let arguments = [arguments, &["--why", "a test", "--yes", "--output", "json"]].concat();
     let (code, lines, stderr) = replayer(world, &arguments).await;
     (code, lines.into_iter().next().unwrap_or_else(|| panic!("no report of {arguments:?}: {stderr}")))

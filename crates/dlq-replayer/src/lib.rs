@@ -117,7 +117,7 @@ pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Cont
         return say(Exit::Usage, "a command is needed, as serve, ls or replay; see --help");
     };
     match &command {
-        Command::Serve => Ok(serve::run(&settings.kafka, &context).await?),
+        Command::Serve => Ok(serve::run(&settings, &context).await?),
         Command::Ls { selection, output } => looked(&context, inquiry::list(&mailroom, selection, *output)).await,
         Command::Show { id, output } => looked(&context, inquiry::show(&mailroom, id, *output)).await,
         Command::Group { selection, output } => looked(&context, inquiry::group(&mailroom, selection, *output)).await,

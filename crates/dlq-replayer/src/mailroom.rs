@@ -93,10 +93,10 @@ impl Mailroom {
         self.with_ledger(book.await??).await
     }
 
-    /// Returns when everything that is on the ledger now is visible.
-    pub(crate) async fn ledger_decided(&self) -> Result<(), MailError> {
-        let this = self.clone();
-        let decided = move || kafka::wait_until_decided(&this.kafka, CLIENT, &this.kafka.topics.ledger);
+    /// Returns when everything that is on `topic` now is visible.
+    pub(crate) async fn decided(&self, topic: &str) -> Result<(), MailError> {
+        let (this, topic) = (self.clone(), topic.to_owned());
+        let decided = move || kafka::wait_until_decided(&this.kafka, CLIENT, &topic);
         Ok(tokio::task::spawn_blocking(decided).await??)
     }
 

@@ -1,27 +1,49 @@
-//! `serve`: keeps an eye on the dead letters and shows their states as metrics. It changes nothing.
+//! `serve`: keeps an eye on the dead letters, shows their states as metrics, warns before retention deletes undecided ones,
+//! tells the ledger how the replays of jobs that do not wait ended ([`flights`]), and where it is told to replays by itself
+//! what may succeed unchanged ([`auto`]).
+
+mod auto;
+mod expiry;
+mod flights;
+mod place;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use kafka::{Admin, AdminError, ClientError, KafkaSettings, ReadError, Start, TopicError, UNREACHABLE_REMEDY};
+use kafka::{
+    Admin, AdminError, ClientError, KafkaSettings, Producer, ReadError, SendError, TopicError, UNREACHABLE_REMEDY,
+};
 use schema::topics::USER_DATA_DLQ;
 use service::Exit;
 use service::health::Health;
 use service::process::Context;
+use service::shutdown::Shutdown;
+use tokio::sync::watch;
 
 use crate::book::Book;
 use crate::disposition::{Entry, State};
+use crate::homecoming;
+use crate::job;
+use crate::job::progress::Progress;
 use crate::letter::Letter;
 use crate::mailroom::{CLIENT, MailError, Mailroom};
 use crate::metrics::Metrics;
+use crate::report::Report;
 use crate::selection::Selection;
+use crate::serve::auto::Backoff;
+use crate::serve::expiry::Expiry;
+use crate::serve::flights::Flights;
+use crate::serve::place::{Place, ends};
+use crate::settings::{Auto, ReplayerSettings};
 use crate::topics;
 
 /// How often it looks.
 const REFRESH: Duration = Duration::from_secs(5);
+/// How often it asks how long dead letters are kept.
+const ASK_RETENTION: Duration = Duration::from_secs(60);
 
 /// The name of Kafka in `/readyz`.
 const KAFKA: &str = "kafka";
@@ -29,64 +51,60 @@ const KAFKA: &str = "kafka";
 /// Runs until a shutdown is requested.
 ///
 /// # Errors
-/// The Kafka client cannot be built.
-pub(crate) async fn run(kafka: &KafkaSettings, context: &Context) -> Result<Exit, ClientError> {
-    let retention = retention();
+/// A Kafka client cannot be built.
+pub(crate) async fn run(settings: &ReplayerSettings, context: &Context) -> Result<Exit, ClientError> {
+    let kafka = &settings.kafka;
     let watch = Watch {
         kafka,
         admin: Admin::new(kafka, CLIENT)?,
         mailroom: Mailroom::new(kafka),
-        metrics: Metrics::new(&context.metrics, retention.as_secs_f64()),
+        producer: Producer::new(kafka, CLIENT)?,
+        metrics: Metrics::new(&context.metrics, retention_by_contract().as_secs_f64()),
         health: context.health.clone(),
         seen: Arc::default(),
     };
     let rounds = async {
+        let mut keeping = Keeping::default();
         loop {
-            watch.round(retention).await;
+            watch.round(&mut keeping).await;
             tokio::time::sleep(REFRESH).await;
         }
     };
-    let ended: Option<Infallible> = context.health.while_waiting(context.shutdown.cuts(rounds)).await;
-    debug_assert!(ended.is_none());
+    let work = async {
+        let rounds = context.shutdown.cuts(rounds);
+        let ended: Option<Infallible> = match settings.auto {
+            Auto::Off => rounds.await,
+            Auto::Transient => tokio::join!(rounds, watch.replay_by_itself(settings, &context.shutdown)).0,
+        };
+        debug_assert!(ended.is_none());
+    };
+    context.health.while_waiting(work).await;
     Ok(Exit::Done)
 }
 
 /// How long a dead letter is kept, by the configuration that its topic is created with.
-fn retention() -> Duration {
+fn retention_by_contract() -> Duration {
     let millis = USER_DATA_DLQ.config.iter().find(|(name, _)| *name == "retention.ms");
-    Duration::from_millis(millis.and_then(|(_, millis)| millis.parse().ok()).unwrap_or_default())
+    millis.map(|(_, millis)| retention(millis)).unwrap_or_default()
 }
 
-/// How far a topic was read.
-#[derive(Debug, Default)]
-struct Place {
-    /// The next offset to read, by partition.
-    next: BTreeMap<i32, i64>,
-    /// Where the topic ended before the last whole look. Behind the last record there may be transaction markers, so the
-    /// next offset alone does not tell that nothing is new.
-    ends: BTreeMap<i32, i64>,
+/// `retention.ms`; a negative one keeps everything.
+fn retention(millis: &str) -> Duration {
+    millis.parse().map_or(Duration::MAX, Duration::from_millis)
 }
 
-impl Place {
-    /// Whether the topic was made anew: it ends before the place we had reached.
-    fn is_void(&self, offsets: &BTreeMap<i32, (i64, i64)>) -> bool {
-        self.next.iter().any(|(partition, next)| offsets.get(partition).is_none_or(|(_, end)| end < next))
+/// How long dead letters are kept, and what was said of it.
+#[derive(Debug)]
+struct Keeping {
+    retention: Duration,
+    asked: Option<Instant>,
+    expiry: Expiry,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self { retention: retention_by_contract(), asked: None, expiry: Expiry::default() }
     }
-
-    /// Where the next look begins; none where nothing is new.
-    fn start(&self, offsets: &BTreeMap<i32, (i64, i64)>) -> Option<Start> {
-        if ends(offsets) == self.ends {
-            return None;
-        }
-        let next = |(partition, (low, _)): (&i32, &(i64, i64))| {
-            (*partition, self.next.get(partition).copied().unwrap_or(*low).max(*low))
-        };
-        Some(Start::At(offsets.iter().map(next).collect()))
-    }
-}
-
-fn ends(offsets: &BTreeMap<i32, (i64, i64)>) -> BTreeMap<i32, i64> {
-    offsets.iter().map(|(partition, (_, end))| (*partition, *end)).collect()
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +112,9 @@ struct Seen {
     book: Book,
     dlq: Place,
     ledger: Place,
+    flights: Flights,
+    /// When the newest entry was made that is not of our own replays.
+    newest_of_others: Option<DateTime<Utc>>,
     /// The ledger was read whole once: from now on an entry is an event.
     caught_up: bool,
 }
@@ -102,20 +123,98 @@ struct Watch<'a> {
     kafka: &'a KafkaSettings,
     admin: Admin,
     mailroom: Mailroom,
+    /// Tells the ledger how replays ended; see [`homecoming`] for why this is no transactional one.
+    producer: Producer,
     metrics: Metrics,
     health: Health,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Watch<'_> {
-    async fn round(&self, retention: Duration) {
+    async fn round(&self, keeping: &mut Keeping) {
         if self.topics_there().await {
-            match self.look().await {
+            match self.look_and_tell(keeping).await {
                 Ok(()) => self.there(KAFKA),
                 Err(error) => self.away(KAFKA, &error.to_string(), UNREACHABLE_REMEDY),
             }
         }
-        self.show(retention, Utc::now());
+        self.show(keeping, Utc::now());
+    }
+
+    async fn look_and_tell(&self, keeping: &mut Keeping) -> Result<(), LookError> {
+        if keeping.asked.is_none_or(|asked| asked.elapsed() >= ASK_RETENTION) {
+            let millis = self.admin.topic_config(&self.kafka.topics.dlq, "retention.ms").await?;
+            keeping.retention = millis.map_or_else(retention_by_contract, |millis| retention(&millis));
+            keeping.asked = Some(Instant::now());
+        }
+        // In this order, see the page of homecoming: the group, then the dead letters.
+        let is_due = locked(&self.seen).flights.is_due(Utc::now());
+        let committed = if is_due { self.committed().await? } else { None };
+        self.look().await?;
+        match committed {
+            Some(committed) => self.tell(&committed).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the group has committed; none where dead letters of what it has passed may be hidden.
+    async fn committed(&self) -> Result<Option<BTreeMap<i32, i64>>, LookError> {
+        let committed = homecoming::committed(&self.admin, self.kafka).await?;
+        match self.mailroom.decided(&self.kafka.topics.dlq).await {
+            Ok(()) => Ok(Some(committed)),
+            Err(MailError::Read(error @ ReadError::Undecided(_))) => {
+                tracing::warn!(%error, "nobody knows which of the replayed dead letters came back");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells the ledger how replays ended that nobody else waits for.
+    async fn tell(&self, committed: &BTreeMap<i32, i64>) -> Result<(), LookError> {
+        let endings = locked(&self.seen).flights.endings(committed, Utc::now());
+        if endings.is_empty() {
+            return Ok(());
+        }
+        homecoming::tell(&self.producer, &endings, &self.kafka.topics.ledger).await?;
+        let boomeranged = endings.iter().filter(|ending| ending.state == State::Boomeranged).count();
+        tracing::info!(
+            confirmed = endings.len() - boomeranged,
+            boomeranged,
+            "replays that nobody waits for have ended"
+        );
+        locked(&self.seen).flights.told(&endings);
+        Ok(())
+    }
+
+    /// Replays what may succeed unchanged, until a shutdown is requested.
+    async fn replay_by_itself(&self, settings: &ReplayerSettings, shutdown: &Shutdown) {
+        let mut backoff = Backoff::new(Instant::now());
+        while shutdown.cuts(tokio::time::sleep(REFRESH)).await.is_some() {
+            if !backoff.is_due(Instant::now()) || !self.may_replay(Utc::now()) {
+                continue;
+            }
+            let progress = watch::Sender::new(Progress::default());
+            let outcome = Box::pin(job::run(settings, auto::plan(settings), &progress, shutdown)).await;
+            match &outcome {
+                Ok(report) => {
+                    let Report { replayed, confirmed, boomeranged, parked, .. } = report;
+                    tracing::info!(replayed, confirmed, boomeranged, parked, "replayed by itself");
+                }
+                Err(error) => tracing::warn!(%error, "replaying by itself failed"),
+            }
+            backoff.tried(&outcome, Instant::now());
+        }
+    }
+
+    /// Whether there is something to replay and nobody to disturb.
+    fn may_replay(&self, now: DateTime<Utc>) -> bool {
+        // Held while a topic is read: not now, then.
+        let Ok(seen) = self.seen.try_lock() else { return false };
+        seen.caught_up
+            && !seen.flights.is_attended_by_others(&auto::who(), now)
+            && !auto::is_disturbing(seen.newest_of_others, now)
+            && seen.book.census(&auto::selection(), &[State::Unresolved], now).total > 0
     }
 
     async fn topics_there(&self) -> bool {
@@ -143,21 +242,23 @@ impl Watch<'_> {
         let dlq = topics::offsets(&self.admin, &self.kafka.topics.dlq).await?;
         let ledger = topics::offsets(&self.admin, &self.kafka.topics.ledger).await?;
         let (seen, mailroom, metrics) = (Arc::clone(&self.seen), self.mailroom.clone(), self.metrics.clone());
-        let topics = self.kafka.topics.clone();
+        let (topics, me) = (self.kafka.topics.clone(), auto::who());
         let look = tokio::task::spawn_blocking(move || {
             let mut seen = locked(&seen);
             if seen.dlq.is_void(&dlq) || seen.ledger.is_void(&ledger) {
                 tracing::warn!("a topic was made anew, everything is read again");
                 *seen = Seen::default();
             }
-            let Seen { book, dlq: letters, ledger: entries, caught_up } = &mut *seen;
+            let Seen { book, dlq: letters, ledger: entries, flights, newest_of_others, caught_up } = &mut *seen;
             for (partition, (low, _)) in &dlq {
                 book.forget_before(*partition, *low);
             }
             if let Some(start) = letters.start(&dlq) {
                 mailroom.each(&topics.dlq, &start, |record| {
                     letters.next.insert(record.partition, record.offset + 1);
-                    book.letter(&Letter::of(record));
+                    let letter = Letter::of(record);
+                    flights.letter(&letter);
+                    book.letter(&letter);
                 })?;
                 letters.ends = ends(&dlq);
             }
@@ -165,8 +266,20 @@ impl Watch<'_> {
                 let known = book.unreadable().is_some();
                 mailroom.each(&topics.ledger, &start, |record| {
                     entries.next.insert(record.partition, record.offset + 1);
-                    if let Some(state) = book.entry(Entry::of(&record)).filter(|_| *caught_up) {
-                        metrics.became(state);
+                    let entry = Entry::of(&record);
+                    let made = match &entry {
+                        Ok(Entry::Made(made)) => Some(made.clone()),
+                        Ok(Entry::Withdrawn(_)) | Err(_) => None,
+                    };
+                    let Some(news) = book.entry(entry) else { return };
+                    if *caught_up {
+                        metrics.became(news);
+                    }
+                    if let Some(made) = made {
+                        if made.by != me {
+                            *newest_of_others = (*newest_of_others).max(Some(made.at));
+                        }
+                        flights.entry(made, &topics.user_data);
                     }
                 })?;
                 entries.ends = ends(&ledger);
@@ -174,16 +287,31 @@ impl Watch<'_> {
                     tracing::warn!(%unreadable, "states may be older than they should be");
                 }
             }
+            let begins = dlq.iter().map(|(partition, (low, _))| (*partition, *low)).collect();
+            flights.forget(&begins, Utc::now());
             *caught_up = true;
             Ok::<_, ReadError>(())
         });
         Ok(look.await.map_err(MailError::from)?.map_err(MailError::from)?)
     }
 
-    fn show(&self, retention: Duration, now: DateTime<Utc>) {
+    fn show(&self, keeping: &mut Keeping, now: DateTime<Utc>) {
         let census = locked(&self.seen).book.census(&Selection::default(), &State::ALL, now);
         self.metrics.counted(&census);
-        self.metrics.expires_in(expires_in(census.oldest_unresolved_ms, retention, now));
+        let retention = keeping.retention;
+        let left = census.oldest_unresolved_ms.map(|oldest| expires_in(oldest, retention, now));
+        self.metrics.expires_in(left.unwrap_or(retention).as_secs_f64());
+        if keeping.expiry.warns(left, retention) {
+            let unresolved = census.by_state.get(&State::Unresolved).copied().unwrap_or_default();
+            let minutes = left.unwrap_or_default().as_secs() / 60;
+            let remedy = "replay, park or discard them, or raise retention.ms of their topic";
+            tracing::warn!(
+                unresolved,
+                minutes,
+                remedy,
+                "retention will delete dead letters that nobody has decided about"
+            );
+        }
     }
 
     fn there(&self, what: &str) {
@@ -199,10 +327,10 @@ impl Watch<'_> {
     }
 }
 
-/// Seconds until retention may delete what the broker took at `oldest_ms`, milliseconds since 1970.
-fn expires_in(oldest_ms: Option<i64>, retention: Duration, now: DateTime<Utc>) -> f64 {
-    let age = oldest_ms.map_or(0.0, |oldest| now.timestamp_millis().saturating_sub(oldest) as f64 / 1000.0);
-    (retention.as_secs_f64() - age).max(0.0)
+/// How long it takes until retention may delete what the broker took at `oldest_ms`, milliseconds since 1970.
+fn expires_in(oldest_ms: i64, retention: Duration, now: DateTime<Utc>) -> Duration {
+    let age = u64::try_from(now.timestamp_millis().saturating_sub(oldest_ms)).unwrap_or_default();
+    retention.saturating_sub(Duration::from_millis(age))
 }
 
 /// A panic elsewhere leaves at worst a book that is read again from its places.
@@ -219,6 +347,9 @@ enum LookError {
     /// A topic cannot be read.
     #[error(transparent)]
     Mail(#[from] MailError),
+    /// The ledger cannot be told.
+    #[error(transparent)]
+    Tell(#[from] SendError),
 }
 
 #[cfg(test)]
@@ -228,30 +359,11 @@ mod tests {
     #[test]
     fn the_oldest_unresolved_letter_expires_at_the_end_of_its_retention() {
         let now = DateTime::from_timestamp_millis(100_000).expect("a date");
-        let retention = Duration::from_secs(30);
-        assert!((expires_in(None, retention, now) - 30.0).abs() < 1e-9);
-        assert!((expires_in(Some(90_000), retention, now) - 20.0).abs() < 1e-9);
-        assert!(expires_in(Some(1_000), retention, now).abs() < 1e-9);
-        assert_eq!(super::retention(), Duration::from_secs(30 * 86_400));
-    }
-
-    #[test]
-    fn a_look_goes_on_where_the_last_one_ended_and_takes_new_partitions_from_their_beginning() {
-        let mut place = Place::default();
-        let offsets = BTreeMap::from([(0, (5, 9)), (1, (0, 3))]);
-        assert_eq!(place.start(&offsets), Some(Start::At(BTreeMap::from([(0, 5), (1, 0)]))));
-        place.next = BTreeMap::from([(0, 8)]);
-        place.ends = ends(&offsets);
-        assert_eq!(place.start(&offsets), None, "a transaction marker is nothing new");
-        let grown = BTreeMap::from([(0, (6, 9)), (1, (0, 3)), (2, (4, 5))]);
-        assert_eq!(place.start(&grown), Some(Start::At(BTreeMap::from([(0, 8), (1, 0), (2, 4)]))));
-    }
-
-    #[test]
-    fn a_topic_that_ends_before_our_place_was_made_anew() {
-        let place = Place { next: BTreeMap::from([(0, 8)]), ends: BTreeMap::new() };
-        assert!(!place.is_void(&BTreeMap::from([(0, (0, 8))])));
-        assert!(place.is_void(&BTreeMap::from([(0, (0, 7))])));
-        assert!(place.is_void(&BTreeMap::new()));
+        let kept = Duration::from_secs(30);
+        assert_eq!(expires_in(90_000, kept, now), Duration::from_secs(20));
+        assert_eq!(expires_in(1_000, kept, now), Duration::ZERO);
+        assert_eq!(expires_in(100_500, kept, now), kept, "clocks differ");
+        assert_eq!(retention_by_contract(), Duration::from_secs(30 * 86_400));
+        assert_eq!([retention("1000"), retention("-1")], [Duration::from_secs(1), Duration::MAX]);
     }
 }

@@ -21,16 +21,29 @@ pub struct ReplayerSettings {
     pub max_attempts: u32,
     /// Records per second.
     pub rate_per_second: u32,
+    /// What `serve` replays by itself.
+    pub auto: Auto,
     /// Topics beside the users' that records may be replayed to.
     pub allowed_topics: Vec<String>,
+}
+
+/// What `serve` replays without being asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Auto {
+    /// Nothing.
+    #[default]
+    Off,
+    /// What may succeed unchanged.
+    Transient,
 }
 
 impl ReplayerSettings {
     /// Reads them; problems are collected in `reader`.
     pub fn read(reader: &mut Reader) -> Self {
-        // Whoever sets it relies on it: refused, not passed over.
-        reader.parse("REPLAY_AUTO", "off (replaying by itself is not there yet)", |text| {
-            text.eq_ignore_ascii_case("off").then_some(())
+        let auto = reader.parse("REPLAY_AUTO", "off or transient", |text| match text.to_lowercase().as_str() {
+            "off" => Some(Auto::Off),
+            "transient" => Some(Auto::Transient),
+            _ => None,
         });
         Self {
             kafka: KafkaSettings::read(reader),
@@ -38,6 +51,7 @@ impl ReplayerSettings {
             retry: RetrySettings::read(reader),
             max_attempts: reader.number("REPLAY_MAX_ATTEMPTS", 1..=1000),
             rate_per_second: reader.number("REPLAY_RATE_PER_SECOND", 1..=FASTEST),
+            auto: auto.unwrap_or_default(),
             allowed_topics: list(&reader.optional("REPLAY_ALLOWED_TOPICS").unwrap_or_default()),
         }
     }
@@ -68,13 +82,20 @@ mod tests {
     }
 
     #[test]
-    fn replaying_by_itself_is_refused_and_not_passed_over() {
-        let mut reader =
-            Reader::from_pairs([("REPLAY_AUTO", "transient"), ("REPLAY_MAX_ATTEMPTS", "0"), ("CASSANDRA_PORT", "x")]);
+    fn what_is_replayed_by_itself_is_named() {
+        for (text, auto) in [("off", Auto::Off), ("Transient", Auto::Transient)] {
+            let mut reader = Reader::from_pairs([("REPLAY_AUTO", text)]);
+            assert_eq!(ReplayerSettings::read(&mut reader).auto, auto);
+            assert!(reader.finish().is_ok());
+        }
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named() {
+        let wrong = [("REPLAY_AUTO", "always"), ("REPLAY_MAX_ATTEMPTS", "0"), ("CASSANDRA_PORT", "x")];
+        let mut reader = Reader::from_pairs(wrong);
         ReplayerSettings::read(&mut reader);
         let problems = reader.finish().expect_err("problems").to_string();
-        for name in ["REPLAY_AUTO", "REPLAY_MAX_ATTEMPTS", "CASSANDRA_PORT"] {
-            assert!(problems.contains(name), "{problems}");
-        }
+        assert!(wrong.iter().all(|(name, _)| problems.contains(name)), "{problems}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -130,6 +130,21 @@ impl Admin {
             Ok(ids.into_iter().find(|(name, _)| *name == topic).and_then(|(_, id)| id))
         })
         .await
+    }
+
+    /// What the broker says of a topic's configuration `name`; none where it has no such one.
+    pub async fn topic_config(&self, topic: &str, name: &str) -> Result<Option<String>, AdminError> {
+        let client: AdminClient<DefaultClientContext> =
+            self.settings.admin("sluice-admin").create().map_err(ClientError::Config)?;
+        let options = AdminOptions::new().request_timeout(Some(ANSWER));
+        let failed = |source| RequestError { what: "asking for a topic's configuration", source };
+        let answer = client.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await.map_err(failed)?;
+        let mut value = None;
+        for resource in answer {
+            let resource = resource.map_err(|code| failed(KafkaError::AdminOp(code)))?;
+            value = value.or_else(|| resource.get(name).and_then(|entry| entry.value.clone()));
+        }
+        Ok(value)
     }
 
     /// Sets what `group` has committed, with whatever metadata, as a person would by hand. The group must have no members: for

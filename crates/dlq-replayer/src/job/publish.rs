@@ -35,14 +35,14 @@ pub(super) async fn open(
 ) -> Result<TransactionalProducer, JobError> {
     let id = format!("{CLIENT}-{}", kafka.topics.ledger);
     let producer = TransactionalProducer::new(kafka, CLIENT, &id).await?;
-    match mailroom.ledger_decided().await {
+    match mailroom.decided(&kafka.topics.ledger).await {
         Err(MailError::Read(ReadError::Undecided(topic))) => {
             tracing::warn!(topic, "a transaction stays open: should it be of an older job, it is ended now");
             let ledger: Arc<str> = topic.into();
             let partitions = topics::offsets(admin, &ledger).await?.into_keys();
             let blanks: Vec<_> = partitions.map(|partition| disposition::blank(&ledger, partition)).collect();
             producer.end_hanging(&blanks).await.map_err(|source| JobError::after(0, source))?;
-            mailroom.ledger_decided().await?;
+            mailroom.decided(&kafka.topics.ledger).await?;
         }
         decided => decided?,
     }

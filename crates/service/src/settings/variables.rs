@@ -104,7 +104,8 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(Pipeline, "PIPELINE_POISON_RUN", "500", "records, 0 = never stop for it", "Most dead letters in a row; one more stops the line."),
     Variable::new(Pipeline, "COMMIT_INTERVAL_MS", "1000", "milliseconds", "How often offsets are committed: the bound on what is read again after a crash."),
 
-    Variable::new(Replay, "REPLAY_AUTO", "off", "off or transient", "What is replayed without being asked for."),
+    Variable::new(Replay, "REPLAY_AUTO", "off", "off or transient", "What serve replays without being asked for; transient: records whose write kept failing (write_exhausted), one first, the others when it is home.")
+        .coupled("REPLAY_MAX_ATTEMPTS, REPLAY_RATE_PER_SECOND"),
     Variable::new(Replay, "REPLAY_MAX_ATTEMPTS", "3", "replays of one record", "After so many a dead letter is parked.").coupled("KAFKA_TOPIC_PARKED"),
     Variable::new(Replay, "REPLAY_RATE_PER_SECOND", "500", "records per second", "How fast a replay goes at most."),
     Variable::new(Replay, "REPLAY_ALLOWED_TOPICS", "", "topic names, comma separated", "Topics beside that of the users which dead letters may be replayed to: those that came from there, and replay --to.")
