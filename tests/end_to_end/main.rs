@@ -18,6 +18,7 @@ mod replay;
 mod replay_dialects;
 mod replay_jobs;
 mod replay_killed;
+mod replay_preflight;
 mod replay_serve;
 mod restart;
 mod versions;

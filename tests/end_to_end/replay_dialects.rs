@@ -157,8 +157,9 @@ async fn a_topic_that_every_dialect_is_written_to_is_listed_completely_and_what_
 
     let (connect, envelope) = (&listed["connect"][0], &listed["envelope"][0]);
     let ids = [connect, envelope, points_to(place.offset)].map(id).join(",");
+    // The envelope is older than deletions are remembered.
     let (code, report, stderr) =
-        replayer(&world, &["replay", "--id", &ids, "--why", "mended", "--yes", "--output", "json"]).await;
+        replayer(&world, &["replay", "--id", &ids, "--why", "mended", "--yes", "--force", "--output", "json"]).await;
     assert_eq!((code, &report[0]["confirmed"]), (Some(0), &json!(3)), "{report:?} {stderr}");
     let rows = world.rows().await;
     assert!([by_connect, by_envelope, by_pointer].iter().all(|id| rows.contains_key(&id.to_string())), "{rows:?}");

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::export::ExportArguments;
 use crate::job::command::{JobArguments, ReplayArguments};
+use crate::preflight::PreflightArguments;
 use crate::selection::Selection;
 
 /// What a command writes to standard output.
@@ -66,6 +67,11 @@ pub enum Command {
         #[command(flatten)]
         selection: Selection,
     },
+    /// Tell what a replay of dead letters would come to, and change nothing; unresolved ones unless --state says otherwise
+    ///
+    /// Decodes, judges and maps each record as the processor does, and asks Cassandra which rows are newer. Exact up to what is
+    /// written meanwhile, and to rows that somebody deleted: a deletion cannot be seen beforehand.
+    Preflight(PreflightArguments),
     /// Publish dead letters again and wait until they are home; unresolved ones unless --state says otherwise
     ///
     /// Ends with 0 when all of them were processed, with 2 when some were not: back as dead letters, refused, parked because
@@ -102,7 +108,10 @@ mod tests {
     #[test]
     fn only_what_is_built_is_in_the_help() {
         let names: Vec<_> = Line::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        assert_eq!(names, ["serve", "ls", "show", "group", "export", "stats", "replay", "park", "discard"]);
+        assert_eq!(
+            names,
+            ["serve", "ls", "show", "group", "export", "stats", "preflight", "replay", "park", "discard"]
+        );
         Line::command().debug_assert();
     }
 
@@ -135,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_list_takes_the_same_selection() {
-        for command in ["ls", "group", "export", "stats", "replay", "park", "discard"] {
+        for command in ["ls", "group", "export", "stats", "preflight", "replay", "park", "discard"] {
             let mut line = vec![
                 command,
                 "--reason",

@@ -7,7 +7,7 @@
 //! The ledger is told by a plain producer and not under the job's transactional id: an ending never makes a letter unresolved
 //! again, so nobody replays it for that, and whoever waits neither fences another job nor is fenced by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,9 @@ use crate::disposition::{Disposition, State};
 use crate::job::JobError;
 use crate::job::progress::{Phase, Progress};
 use crate::mailroom::{CLIENT, Mailroom, Return};
+use crate::preflight::Row;
 use crate::report::Report;
+use crate::stored::Stored;
 
 /// How often the group is asked for its offsets.
 const LOOK: Duration = Duration::from_millis(500);
@@ -35,15 +37,17 @@ pub(crate) struct Watch<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) mailroom: &'a Mailroom,
     pub(crate) kafka: &'a KafkaSettings,
+    pub(crate) stored: Option<&'a Stored>,
     pub(crate) progress: &'a watch::Sender<Progress>,
 }
 
 impl Watch<'_> {
-    /// Waits for the flights and writes what became of them into the ledger. `since` is where the dead-letter topic ended
+    /// Waits for the flights and writes what became of them into the ledger. `rows` are those of the flights, by id; `since` is where the dead-letter topic ended
     /// before the first of them left.
     pub(crate) async fn settle(
         &self,
         flights: Vec<Disposition>,
+        rows: &HashMap<String, Row>,
         since: BTreeMap<i32, i64>,
         report: &mut Report,
         shutdown: &Shutdown,
@@ -72,12 +76,17 @@ impl Watch<'_> {
             })
             .collect();
         tell(&Producer::new(self.kafka, CLIENT)?, &entries, &self.kafka.topics.ledger).await?;
+        let mut home = Vec::new();
         for entry in &entries {
             if entry.state == State::Boomeranged {
                 report.boomerang(came_back.get(&entry.id).and_then(|back| back.reason));
             } else {
                 report.confirmed += 1;
+                home.extend(rows.get(&entry.id).copied());
             }
+        }
+        if let Some(stored) = self.stored {
+            report.lose(lost(stored, &home).await);
         }
         Ok(())
     }
@@ -122,6 +131,17 @@ impl Watch<'_> {
             shutdown.cuts(tokio::time::sleep(LOOK)).await;
         }
         (passed, open)
+    }
+}
+
+/// How many of the rows have lost to newer ones, where Cassandra says.
+async fn lost(stored: &Stored, home: &[Row]) -> Option<usize> {
+    match stored.lost(home).await {
+        Ok(lost) => Some(lost),
+        Err(error) => {
+            tracing::warn!(%error, "which of the replayed records are stale is not known");
+            None
+        }
     }
 }
 

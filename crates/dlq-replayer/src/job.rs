@@ -11,6 +11,7 @@ mod bar;
 pub mod canary;
 pub mod command;
 mod judge;
+mod predict;
 pub mod progress;
 mod publish;
 pub mod rehearsal;
@@ -39,6 +40,7 @@ use crate::report::Report;
 use crate::routes::Routes;
 use crate::selection::Selection;
 use crate::settings::{FASTEST, ReplayerSettings};
+use crate::stored::{Stored, Unanswered};
 use crate::topics;
 
 /// What a job does.
@@ -91,8 +93,8 @@ pub struct Plan {
     pub routes: Routes,
     /// What is done to each record first.
     pub mend: Option<Mend>,
-    /// Letters that failed first before this are refused: deletions of that age may be forgotten.
-    pub oldest: Option<DateTime<Utc>>,
+    /// Replay also what is older than Cassandra remembers deletions, and without Cassandra's answers where it is away.
+    pub force: bool,
     /// A few that go first.
     pub canary: Option<Canary>,
     /// Whether the job waits until what it has replayed is home; else `serve` does.
@@ -103,7 +105,7 @@ impl Plan {
     /// A plan without canary that waits, as fast as can be.
     pub fn new(action: Action, selection: Selection, routes: Routes) -> Self {
         let (by, why) = (operator::who(), String::new());
-        Self { action, selection, by, why, rate: FASTEST, routes, mend: None, oldest: None, canary: None, wait: true }
+        Self { action, selection, by, why, rate: FASTEST, routes, mend: None, force: false, canary: None, wait: true }
     }
 }
 
@@ -116,6 +118,9 @@ pub enum JobError {
     /// Dead letters or ledger cannot be read.
     #[error(transparent)]
     Mail(#[from] MailError),
+    /// Cassandra does not say what is newer, and for how long deletions are remembered.
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
     /// The ledger holds what we do not understand.
     #[error("nothing is done: {0}")]
     Unreadable(Unreadable),
@@ -189,6 +194,8 @@ pub struct Prepared<'a> {
     book: Book,
     /// When the ages of the selection are counted from.
     now: DateTime<Utc>,
+    /// None where nothing is replayed, or where Cassandra is away and `force` goes on without its answer.
+    stored: Option<Stored>,
     selected: usize,
 }
 
@@ -203,7 +210,11 @@ impl<'a> Prepared<'a> {
         topics::all_there(&admin, &settings.kafka).await?;
         let book = mailroom.book().await?;
         let selected = chosen(&book, &plan, now)?.len();
-        Ok(Self { settings, plan, admin, mailroom, book, now, selected })
+        let stored = match plan.action {
+            Action::Replay if selected > 0 => Box::pin(Stored::open_or_force(settings, plan.force)).await?,
+            Action::Replay | Action::Park | Action::Discard => None,
+        };
+        Ok(Self { settings, plan, admin, mailroom, book, now, stored, selected })
     }
 
     /// How many letters the plan takes.
@@ -217,11 +228,15 @@ impl<'a> Prepared<'a> {
     /// See [`JobError`].
     pub async fn rehearse(&self) -> Result<Rehearsal, JobError> {
         let judge = self.judge("rehearsal");
-        Rehearsal::of(self.plan.action, &judge, &self.mailroom, &chosen(&self.book, &self.plan, self.now)?).await
+        let chosen = chosen(&self.book, &self.plan, self.now)?;
+        let rehearsal = Rehearsal::of(self.plan.action, &judge, &self.mailroom, &chosen).await?;
+        Ok(Rehearsal { preview: self.previews().await?, ..rehearsal })
     }
 
     fn judge(&self, job: &str) -> Judge {
-        Judge::new(&self.plan, job, &self.settings.kafka.topics.parked, self.settings.max_attempts)
+        let stored = self.stored.as_ref().filter(|_| !self.plan.force);
+        let oldest = stored.map(|stored| stored.remembers_since(Utc::now()));
+        Judge::new(&self.plan, job, &self.settings.kafka.topics.parked, self.settings.max_attempts, oldest)
     }
 
     /// Does it. Once a shutdown is requested no further transaction begins.
@@ -244,7 +259,7 @@ impl<'a> Prepared<'a> {
         let kafka = &self.settings.kafka;
         let judge = self.judge(&report.replay_id);
         let producer = publish::open(kafka, &self.admin, &self.mailroom).await?;
-        let Self { plan, admin, mailroom, book, now, .. } = self;
+        let Self { plan, admin, mailroom, book, now, stored, .. } = self;
         let chosen = chosen(&mailroom.with_ledger(book).await?, &plan, now)?;
         let mailroom = mailroom.without_bars();
         let since: BTreeMap<i32, i64> = topics::offsets(&admin, &kafka.topics.dlq)
@@ -255,22 +270,23 @@ impl<'a> Prepared<'a> {
         report.selected = chosen.len();
         let (action, job) = (plan.action.as_str(), report.replay_id.clone());
         tracing::info!(action, job, selected = report.selected, rate = plan.rate, "job begins");
-        let home = homecoming::Watch { admin: &admin, mailroom: &mailroom, kafka, progress };
+        let home = homecoming::Watch { admin: &admin, mailroom: &mailroom, kafka, stored: stored.as_ref(), progress };
+        report.stale = stored.as_ref().map(|_| 0);
         let mut publication = Publication::new(&plan, judge, producer, &kafka.topics.ledger, report, progress);
         let mut rest = chosen;
         if let Some(canary) = plan.canary {
             let part = Part { limit: canary.letters, attended: true };
             let (flights, unseen) = publication.publish_part(&mailroom, rest, part, shutdown).await?;
             let report = &mut publication.report;
-            home.settle(flights, since.clone(), report, shutdown).await?;
+            home.settle(flights, &publication.rows, since.clone(), report, shutdown).await?;
             let tolerated = canary.tolerates(report.boomeranged, report.unconfirmed, report.replayed);
             report.aborted_by_canary = !tolerated && !shutdown.is_requested();
             rest = if tolerated { unseen } else { Vec::new() };
         }
         let part = Part { limit: usize::MAX, attended: plan.wait };
         let (flights, _) = publication.publish_part(&mailroom, rest, part, shutdown).await?;
-        let mut report = publication.report;
-        home.settle(flights, since, &mut report, shutdown).await?;
+        let Publication { mut report, rows, .. } = publication;
+        home.settle(flights, &rows, since, &mut report, shutdown).await?;
         report.count_left();
         Ok(report)
     }

@@ -6,7 +6,8 @@
 //! - [`letter`]: a dead letter as read, of any dialect; [`selection`]: which ones are meant.
 //! - [`listing`]: what commands show of a letter; [`export`]: what leaves for other tools.
 //! - [`disposition`]: an entry of the ledger; [`book`]: the fold of dead letters and ledger into states.
-//! - [`redrive`]: from a dead letter to the record that is published again; [`mend`]: what is changed in it first.
+//! - [`redrive`]: from a dead letter to the record that is published again; [`mend`]: what is changed in it first;
+//!   [`preflight`]: what would become of it.
 //! - [`job`]: what is done about dead letters, in transactions; [`homecoming`]: how it waits; [`serve`]: the daemon.
 
 mod answer;
@@ -29,6 +30,7 @@ mod metrics;
 mod operator;
 mod pace;
 mod pages;
+pub mod preflight;
 mod reading;
 pub mod redrive;
 pub mod report;
@@ -90,6 +92,7 @@ impl Service for DlqReplayer {
                 | Command::Group { .. }
                 | Command::Stats { .. }
                 | Command::Export(_)
+                | Command::Preflight(_)
                 | Command::Replay(_)
                 | Command::Park(_)
                 | Command::Discard(_),
@@ -123,6 +126,9 @@ pub async fn run(settings: ReplayerSettings, arguments: Arguments, context: Cont
         Command::Group { selection, output } => looked(&context, inquiry::group(&mailroom, selection, *output)).await,
         Command::Export(export) => looked(&context, export::run(&mailroom, export)).await,
         Command::Stats { selection, output } => looked(&context, inquiry::stats(&mailroom, selection, *output)).await,
+        Command::Preflight(arguments) => {
+            acted(context.shutdown.cuts(command::preflight(&settings, arguments)).await.unwrap_or(Ok(Exit::Failed)))
+        }
         Command::Replay(arguments) => acted(command::replay(&settings, arguments, &context).await),
         Command::Park(arguments) => acted(command::park(&settings, arguments, &context).await),
         Command::Discard(arguments) => acted(command::discard(&settings, arguments, &context).await),

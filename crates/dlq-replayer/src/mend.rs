@@ -17,6 +17,9 @@ use sha2::{Digest as _, Sha256};
 use crate::letter::{Letter, Source};
 use crate::redrive::Refusal;
 
+/// Letters whose difference is shown beforehand.
+pub(crate) const PREVIEWED: usize = 3;
+
 /// The flags of what mends records.
 #[derive(Debug, Clone, Default, Args)]
 pub struct MendArguments {
@@ -162,7 +165,7 @@ pub(crate) fn upcast(record: &mut NewRecord, source: &Source) -> Result<(), Refu
 }
 
 /// What mending changes in one letter's value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Preview {
     /// The letter.
     pub id: String,
@@ -171,7 +174,7 @@ pub struct Preview {
 }
 
 /// One place of a value, before and after.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// JSON pointer.
     pub pointer: String,

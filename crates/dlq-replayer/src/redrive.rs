@@ -107,7 +107,8 @@ pub struct Redrive {
     pub why: String,
     /// What is done to each record first.
     pub mend: Option<Mend>,
-    /// Letters that failed first before this are refused: deletions of that age may be forgotten.
+    /// Letters that failed first before this are refused where their records become rows: deletions of that age may be
+    /// forgotten.
     pub oldest: Option<DateTime<Utc>>,
 }
 
@@ -121,11 +122,11 @@ impl Redrive {
         if letter.dialect == Dialect::Unknown {
             return Err(Refusal::UnknownDialect);
         }
-        if let Some(oldest) = self.oldest.filter(|oldest| letter.first_failed_at < *oldest) {
-            return Err(Refusal::TooOld(date::millis(oldest)));
-        }
         let topic = self.routes.of(letter)?;
         let is_for_us = self.routes.is_followed(&topic);
+        if let Some(oldest) = self.oldest.filter(|oldest| is_for_us && letter.first_failed_at < *oldest) {
+            return Err(Refusal::TooOld(date::millis(oldest)));
+        }
         let Original { key, value, mut headers, version } = letter.original().map_err(Refusal::NoOriginal)?;
         headers.retain(|header| !OF_ONE_PASSAGE.contains(&&*header.name));
         let value = self.patched(value)?;

@@ -9,7 +9,7 @@ use service::Exit;
 use crate::job::Action;
 use crate::redrive::Refusal;
 
-/// Counts of one job; every selected letter is in exactly one of `confirmed`, `boomeranged`, `unconfirmed`, `not_followed`,
+/// Counts of one job; every selected letter is in exactly one of `confirmed`, `stale`, `boomeranged`, `unconfirmed`, `not_followed`,
 /// `parked`, `discarded`, `refused` and `left`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -23,6 +23,8 @@ pub struct Report {
     pub replayed: usize,
     /// Replayed, and processed.
     pub confirmed: usize,
+    /// Replayed, and processed, and lost to a newer row or deletion; none where Cassandra was not asked.
+    pub stale: Option<usize>,
     /// Replayed, and back as dead letters.
     pub boomeranged: usize,
     /// The same by the reason of the dead letter that each came back as.
@@ -49,7 +51,7 @@ impl Report {
     /// 0 where everything that was asked for is done. Else 2 for a replay, as not everything came home, and 1.
     pub fn exit(&self) -> Exit {
         let (done, else_) = match self.action {
-            Action::Replay => (self.confirmed + self.not_followed, Exit::NotHome),
+            Action::Replay => (self.confirmed + self.stale.unwrap_or(0) + self.not_followed, Exit::NotHome),
             Action::Park => (self.parked, Exit::Failed),
             Action::Discard => (self.discarded, Exit::Failed),
         };
@@ -66,6 +68,18 @@ impl Report {
     pub(crate) fn boomerang(&mut self, reason: Option<Reason>) {
         self.boomeranged += 1;
         *self.boomeranged_by_reason.entry(reason.map_or("unknown", Reason::as_str)).or_default() += 1;
+    }
+
+    /// Of the confirmed letters so many lost to a newer row; none where Cassandra did not say.
+    pub(crate) fn lose(&mut self, lost: Option<usize>) {
+        match (lost, &mut self.stale) {
+            (Some(lost), Some(stale)) => {
+                *stale += lost;
+                self.confirmed -= lost;
+            }
+            (Some(_), None) => {}
+            (None, stale) => *stale = None,
+        }
     }
 
     /// Letters that were dealt with and accounted for.
@@ -94,6 +108,7 @@ impl Report {
         };
         let mut lines = vec![("selected", self.selected)];
         lines.extend(done);
+        lines.extend(self.stale.map(|stale| ("stale", stale)));
         lines.extend([("refused", self.refused), ("left", self.left)]);
         lines
     }
@@ -165,6 +180,21 @@ mod tests {
             for (name, count) in report.lines() {
                 assert_eq!(json[name], count, "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn what_lost_to_a_newer_row_is_processed_but_not_in_the_table() {
+        let home = Report { selected: 3, replayed: 3, confirmed: 3, stale: Some(0), ..Report::default() };
+        let mut report = home.clone();
+        report.lose(Some(1));
+        report.lose(Some(1));
+        assert_eq!((report.confirmed, report.stale, report.exit()), (1, Some(2), Exit::Done), "lost on purpose");
+        assert!(report.lines().contains(&("stale", 2)));
+        for answers in [[None, Some(1)], [Some(0), None]] {
+            let mut report = home.clone();
+            answers.into_iter().for_each(|lost| report.lose(lost));
+            assert_eq!((report.confirmed, report.stale, report.exit()), (3, None, Exit::Done), "nobody said");
         }
     }
 

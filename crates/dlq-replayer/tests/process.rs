@@ -17,7 +17,7 @@ fn help_names_every_command_that_is_there() {
     let output = run(&["--help"], &[]);
     assert!(output.status.success());
     let help = text(&output.stdout);
-    for command in ["serve", "ls", "show", "group", "export", "stats", "replay", "park", "discard"] {
+    for command in ["serve", "ls", "show", "group", "export", "stats", "preflight", "replay", "park", "discard"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
     }
 }

@@ -1,6 +1,6 @@
 //! The commands that start a job: their flags, the person who is asked, and the answer.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use clap::Args;
 use kafka::{Admin, AdminError, TopicError};
@@ -14,7 +14,9 @@ use crate::job::canary::Canary;
 use crate::job::progress::Progress;
 use crate::job::{Action, JobError, Plan, Prepared};
 use crate::mailroom::{CLIENT, Mailroom};
+use crate::mend::MendArguments;
 use crate::operator::{Consent, NobodyToAsk};
+use crate::preflight::{self, PreflightArguments};
 use crate::routes::{NotAllowed, Routes};
 use crate::selection::Selection;
 use crate::settings::{FASTEST, ReplayerSettings};
@@ -58,6 +60,13 @@ pub struct ReplayArguments {
     /// Of the canary so many percent may come back as dead letters; with more of them the others stay where they are
     #[arg(long, value_name = "PERCENT", default_value = "0", requires = "canary", value_parser = percent)]
     pub abort_if_boomerang: f64,
+    /// Replay also what is older than Cassandra remembers deletions, and without its answers where it is away: a row that was
+    /// deleted may come back
+    #[arg(long)]
+    pub force: bool,
+    /// What is done to the records first.
+    #[command(flatten)]
+    pub mend: MendArguments,
     /// Do not wait until they are home: `serve` watches them
     #[arg(long)]
     pub no_wait: bool,
@@ -139,9 +148,30 @@ pub(crate) async fn replay(
         rate: arguments.rate.unwrap_or(settings.rate_per_second),
         canary: letters.map(|letters| Canary { letters, percent: arguments.abort_if_boomerang }),
         wait: !arguments.no_wait,
+        mend: arguments.mend.mend(),
+        force: arguments.force,
         ..plan(Action::Replay, &arguments.job, routes)
     };
     act(settings, plan, &arguments.job, context).await
+}
+
+/// `preflight`
+pub(crate) async fn preflight(
+    settings: &ReplayerSettings,
+    arguments: &PreflightArguments,
+) -> Result<Exit, CommandError> {
+    let routes = Routes::new(&settings.kafka.topics.user_data, &settings.allowed_topics);
+    let plan = Plan {
+        mend: arguments.mend.mend(),
+        force: arguments.force,
+        ..Plan::new(Action::Replay, arguments.selection.clone(), routes)
+    };
+    let prediction = Prepared::new(settings, plan, Mailroom::new(&settings.kafka).with_bars()).await?.predict().await?;
+    answer::print(&match arguments.output {
+        Output::Json => inquiry::json(&prediction)?,
+        Output::Table => prediction.text(),
+    })?;
+    Ok(Exit::Done)
 }
 
 /// `park`
@@ -188,6 +218,9 @@ async fn act(
         return Ok(Exit::Done);
     }
     let selected = prepared.selected();
+    if selected > 0 && consent == Consent::ToBeAsked {
+        io::stderr().write_all(preflight::changes(&prepared.previews().await?).as_bytes())?;
+    }
     if selected > 0 && !consent.obtain(&format!("{selected} dead letters: {question}"), &context.shutdown).await? {
         answer::print("nothing was done\n")?;
         return Ok(Exit::Done);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use kafka::ReadError;
+use schema::fault::Fault;
 use schema::record::NewRecord;
 use tokio::sync::mpsc;
 
@@ -12,6 +13,8 @@ use crate::disposition::{Disposition, REPLAY_LIMIT, State};
 use crate::job::{Action, Plan};
 use crate::letter::Letter;
 use crate::mailroom::Mailroom;
+use crate::mend::Preview;
+use crate::preflight::Row;
 use crate::redrive::{Redrive, Refusal};
 
 /// A letter's record and its ledger entry.
@@ -20,6 +23,8 @@ pub(super) struct Passenger {
     /// What is published; nothing for a letter that is discarded.
     pub(super) record: Option<NewRecord>,
     pub(super) entry: Disposition,
+    /// The row that its record becomes, or why it becomes none; nothing where the processor does not read it.
+    pub(super) row: Option<Result<Row, Box<Fault>>>,
 }
 
 impl Passenger {
@@ -46,7 +51,7 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(plan: &Plan, job: &str, parked: &str, max_attempts: u32) -> Self {
+    pub(super) fn new(plan: &Plan, job: &str, parked: &str, max_attempts: u32, oldest: Option<DateTime<Utc>>) -> Self {
         Self {
             action: plan.action,
             redrive: Redrive {
@@ -55,7 +60,7 @@ impl Judge {
                 by: plan.by.clone(),
                 why: plan.why.clone(),
                 mend: plan.mend.clone(),
-                oldest: plan.oldest,
+                oldest,
             },
             parked: parked.into(),
             max_attempts,
@@ -87,7 +92,7 @@ impl Judge {
             Action::Park => Ok(self.parked(letter, replays, None, now)),
             Action::Discard => {
                 let entry = self.entry(&letter, State::Discarded, replays, now);
-                Ok(Passenger { record: None, entry })
+                Ok(Passenger { record: None, entry, row: None })
             }
             // Whoever asks for a parked letter by its state wants it replayed and not parked once more.
             Action::Replay if replays >= self.max_attempts && choice.state != State::Parked => {
@@ -101,7 +106,8 @@ impl Judge {
                     attended,
                     ..self.entry(&letter, State::Replayed, count, now)
                 };
-                Ok(Passenger { record: Some(record), entry })
+                let row = self.redrive.routes.is_followed(&record.topic).then(|| Row::of(&record, now));
+                Ok(Passenger { record: Some(record), entry, row })
             }
         }
     }
@@ -111,7 +117,12 @@ impl Judge {
         let Letter { key, value, headers, .. } = letter;
         let topic = Arc::clone(&self.parked);
         let record = NewRecord { topic, partition: None, timestamp_ms: None, key, value, headers };
-        Passenger { record: Some(record), entry }
+        Passenger { record: Some(record), entry, row: None }
+    }
+
+    /// What mending changes in a letter's record.
+    pub(super) fn preview(&self, letter: &Letter) -> Option<Preview> {
+        self.redrive.preview(letter)
     }
 
     fn entry(&self, letter: &Letter, state: State, replays: u32, now: DateTime<Utc>) -> Disposition {
@@ -134,7 +145,7 @@ mod tests {
             why: "mended".to_owned(),
             ..Plan::new(action, Selection::default(), Routes::new("user_data", &[]))
         };
-        let judge = Judge::new(&plan, "job", "user_data_dlq_parked", CAP);
+        let judge = Judge::new(&plan, "job", "user_data_dlq_parked", CAP, None);
         let letter = fixture::read_letter(3, 1042, 17);
         let choice = Choice { dlq: letter.dlq, state, replays, is_named: true };
         judge.passenger(letter, &choice, true, fixture::now()).expect("a passenger")

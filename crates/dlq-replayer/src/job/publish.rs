@@ -1,5 +1,6 @@
 //! The transactions of a job: chunks of letters, each letter's record and its ledger entry in the same transaction.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use crate::job::progress::{Phase, Progress};
 use crate::job::{Action, JobError, Plan};
 use crate::mailroom::{CLIENT, MailError, Mailroom};
 use crate::pace::Pace;
+use crate::preflight::Row;
 use crate::redrive::Refusal;
 use crate::report::Report;
 use crate::routes::Routes;
@@ -61,6 +63,8 @@ pub(super) struct Publication<'a> {
     pub(super) report: Report,
     /// What was replayed and is to come home.
     flights: Vec<Disposition>,
+    /// The rows of what was replayed, by the letter's id.
+    pub(super) rows: HashMap<String, Row>,
 }
 
 /// How a part of a job is published.
@@ -90,6 +94,7 @@ impl<'a> Publication<'a> {
             progress,
             report,
             flights: Vec::new(),
+            rows: HashMap::new(),
         }
     }
 
@@ -116,6 +121,9 @@ impl<'a> Publication<'a> {
                 Ok(passenger) => {
                     weight += passenger.weight();
                     replays += usize::from(passenger.is_replayed());
+                    if let Some(Ok(row)) = passenger.row.as_ref().filter(|_| part.attended) {
+                        self.rows.insert(passenger.entry.id.clone(), *row);
+                    }
                     chunk.push(passenger);
                 }
                 Err(refusal) => self.refuse(&id, &refusal),
@@ -232,7 +240,7 @@ impl<'a> Publication<'a> {
 fn entries(chunk: &[Passenger], landed: &[Delivered]) -> Vec<Disposition> {
     let mut landed = landed.iter();
     let mut entries = Vec::with_capacity(chunk.len());
-    for Passenger { record, entry } in chunk {
+    for Passenger { record, entry, .. } in chunk {
         let at = record.as_ref().and_then(|record| Some((record, landed.next()?)));
         let landed = at.map(|(record, at)| Landed {
             topic: record.topic.to_string(),

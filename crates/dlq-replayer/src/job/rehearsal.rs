@@ -10,6 +10,8 @@ use crate::disposition::State;
 use crate::job::judge::Judge;
 use crate::job::{Action, JobError};
 use crate::mailroom::Mailroom;
+use crate::mend::Preview;
+use crate::preflight::changes;
 use crate::redrive::Refusal;
 
 /// Ids that are shown.
@@ -34,6 +36,9 @@ pub struct Rehearsal {
     pub would_refuse_by_cause: BTreeMap<&'static str, usize>,
     /// The first few that would be dealt with.
     pub first: Vec<String>,
+    /// What mending changes, of the first few.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub preview: Vec<Preview>,
 }
 
 impl Rehearsal {
@@ -101,7 +106,7 @@ impl Rehearsal {
             let name = if place == 0 { "the first" } else { "" };
             text.push_str(&format!("{name:>14} {}\n", crate::table::harmless(id)));
         }
-        text
+        text + &changes(&self.preview)
     }
 }
 
