@@ -48,6 +48,30 @@ async fn a_replay_that_is_killed_every_second_brings_each_letter_home_once() {
 }
 
 #[tokio::test]
+async fn a_replay_that_is_told_to_end_says_what_is_left_and_the_next_one_goes_on() {
+    let world = World::new("told_to_end").await;
+    let processor = world.processor();
+    let ids = healthy(&world, 0..100).await;
+    let job = world.process_with("dlq-replayer", &SLOWLY);
+    wait_for("the job at work", async || {
+        let sent = replayed(&world).await.len();
+        if sent > 0 { Ok(()) } else { Err(job.log()) }
+    })
+    .await;
+    job.ask_to_end();
+    job.wait_for_log("\"left\":").await;
+    let log = job.log();
+    assert_eq!(job.end().await.code(), Some(2), "{log}");
+    let told = log.lines().find_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["left"].as_u64());
+    let sent = replayed(&world).await.len() as u64;
+    assert_eq!(told, Some(100 - sent), "{log}");
+    let (code, report) = act(&world, &["replay"]).await;
+    assert_eq!((code, &report["selected"]), (Some(0), &(100 - sent).into()), "{report}");
+    assert_eq!(replayed(&world).await, sorted(ids), "each once");
+    assert_eq!(processor.stop().await, Exit::Done);
+}
+
+#[tokio::test]
 async fn a_broker_that_dies_in_the_middle_of_a_replay_loses_and_repeats_nothing() {
     let (world, servers) = World::alone("broker_dies").await;
     let processor = world.processor();

@@ -1,8 +1,9 @@
 //! The progress of a job on a terminal: how many are done, how fast, how long it will take.
 
+use std::fmt;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -21,15 +22,18 @@ impl Bar {
             let mut phase = Phase::Preparing;
             while watched.changed().await.is_ok() {
                 let progress = watched.borrow_and_update().clone();
+                if progress.phase == Phase::Done {
+                    break;
+                }
                 let (done, all) = place(&progress);
+                bar.set_length(all);
                 if progress.phase != phase {
                     phase = progress.phase;
-                    bar.set_style(style(phase));
                     // The rate is that of the phase.
                     bar.reset();
+                    bar.set_style(style(phase));
                     bar.enable_steady_tick(Duration::from_millis(250));
                 }
-                bar.set_length(all);
                 bar.set_position(done);
             }
             bar.finish_and_clear();
@@ -56,13 +60,17 @@ fn place(progress: &Progress) -> (u64, u64) {
 }
 
 fn style(phase: Phase) -> ProgressStyle {
-    ProgressStyle::with_template(template(phase)).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template(phase)).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, text: &mut dyn fmt::Write| {
+        // A text that takes nothing more shows less.
+        let _ = write!(text, "{:.0}/s", state.per_sec());
+    })
 }
 
 const fn template(phase: Phase) -> &'static str {
     match phase {
-        Phase::Preparing | Phase::Publishing | Phase::Done => "sent {wide_bar} {pos}/{len} {per_sec} {eta} left",
-        Phase::Waiting => "home {wide_bar} {pos}/{len} {per_sec} {eta} left",
+        Phase::Preparing | Phase::Publishing | Phase::Done => "sent {wide_bar} {pos}/{len} {rate} {eta} left",
+        Phase::Waiting => "home {wide_bar} {pos}/{len} {rate} {eta} left",
     }
 }
 

@@ -42,7 +42,8 @@ impl Backoff {
     /// Takes in what came of a try.
     pub(super) fn tried(&mut self, outcome: &Result<Report, JobError>, now: Instant) {
         let failed = match outcome {
-            Ok(report) => report.aborted_by_canary || report.boomeranged > 0,
+            // Where all were refused, they will be the next time.
+            Ok(report) => report.aborted_by_canary || report.boomeranged > 0 || report.done() < report.refused,
             // Somebody else is at it.
             Err(JobError::TakenOver { .. }) => false,
             Err(_) => true,
@@ -117,6 +118,8 @@ mod tests {
         backoff.tried(&report(1, false), now);
         backoff.tried(&report(1, false), now);
         assert_eq!(backoff.next - now, SHORTEST * 2, "others than the canary count too");
+        backoff.tried(&Ok(Report { selected: 3, refused: 3, ..Report::default() }), now);
+        assert_eq!(backoff.next - now, SHORTEST * 4, "nothing could be sent");
     }
 
     #[test]
