@@ -28,6 +28,7 @@ mod mailroom;
 pub mod mend;
 mod metrics;
 mod operator;
+mod originals;
 mod pace;
 mod pages;
 pub mod preflight;

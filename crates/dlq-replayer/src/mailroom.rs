@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use kafka::{Admin, ClientError, KafkaSettings, ReadError, RecordFinder, Start, TopicError, TopicReader};
+use kafka::{Admin, ClientError, KafkaSettings, ReadError, Start, TopicError, TopicReader};
 use schema::reason::Reason;
 use schema::record::Record;
 use tokio::sync::mpsc;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::book::{Book, Choice};
 use crate::disposition::Entry;
 use crate::letter::{Coordinates, Letter};
+use crate::originals::{Originals, Placed};
 use crate::reading::{Bars, Reading};
 use crate::rounds::Rounds;
 
@@ -116,7 +117,7 @@ impl Mailroom {
     /// The chosen letters with their places among the chosen, as the topic yields them. Letters that retention has deleted
     /// meanwhile are missing.
     pub(crate) fn letters(&self, chosen: &[Choice]) -> mpsc::Receiver<Result<(usize, Letter), ReadError>> {
-        self.read(chosen, |_| Ok(()))
+        self.read(chosen, None)
     }
 
     /// As [`Mailroom::letters`], each with the record that failed: where the letter does not carry it, it is fetched from where
@@ -125,31 +126,20 @@ impl Mailroom {
         &self,
         chosen: &[Choice],
     ) -> mpsc::Receiver<Result<(usize, Letter), ReadError>> {
-        let kafka = Arc::clone(&self.kafka);
-        let mut finder: Option<RecordFinder> = None;
-        self.read(chosen, move |letter| {
-            let Some((topic, partition, offset)) = letter.wanted() else { return Ok(()) };
-            let finder = match &mut finder {
-                Some(finder) => finder,
-                none => none.insert(RecordFinder::open(&kafka, CLIENT)?),
-            };
-            let found = finder.find(topic, partition, offset)?;
-            letter.fetched(found);
-            Ok(())
-        })
+        self.read(chosen, Some(Originals::new(Arc::clone(&self.kafka))))
     }
 
     fn read(
         &self,
         chosen: &[Choice],
-        mut complete: impl FnMut(&mut Letter) -> Result<(), ReadError> + Send + 'static,
+        mut originals: Option<Originals>,
     ) -> mpsc::Receiver<Result<(usize, Letter), ReadError>> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let rounds = Rounds::of(chosen);
         let this = self.clone();
         tokio::task::spawn_blocking(move || {
             for ranges in rounds.ranges() {
-                match this.round(&rounds, ranges, &sender, &mut complete) {
+                match this.round(&rounds, ranges, &sender, originals.as_mut()) {
                     Ok(true) => {}
                     // Nobody listens any more: the job was told to end, or who reads the answer has had enough.
                     Ok(false) => return,
@@ -166,7 +156,7 @@ impl Mailroom {
         rounds: &Rounds,
         ranges: BTreeMap<i32, (i64, i64)>,
         sender: &mpsc::Sender<Result<(usize, Letter), ReadError>>,
-        complete: &mut impl FnMut(&mut Letter) -> Result<(), ReadError>,
+        mut originals: Option<&mut Originals>,
     ) -> Result<bool, ReadError> {
         let topic = &self.kafka.topics.dlq;
         let mut reader = TopicReader::open(&self.kafka, CLIENT, topic, &Start::Between(ranges))?;
@@ -180,12 +170,23 @@ impl Mailroom {
             if !is_named {
                 letter.id = at.to_string();
             }
-            complete(&mut letter)?;
-            if sender.blocking_send(Ok((place, letter))).is_err() {
+            let ready = match &mut originals {
+                Some(originals) if letter.wanted().is_some() => {
+                    if !originals.take(place, letter) {
+                        continue;
+                    }
+                    originals.complete(|| sender.is_closed())?
+                }
+                Some(_) | None => vec![(place, letter)],
+            };
+            if !sent(sender, ready) {
                 return Ok(false);
             }
         }
-        Ok(true)
+        match originals {
+            Some(originals) => Ok(sent(sender, originals.complete(|| sender.is_closed())?)),
+            None => Ok(true),
+        }
     }
 
     /// What has come back from a job since the dead-letter topic ended at `since`: the letters that were replayed, each with
@@ -208,4 +209,9 @@ impl Mailroom {
         });
         Ok(found.await??)
     }
+}
+
+/// Hands letters over. False where nobody listens.
+fn sent(sender: &mpsc::Sender<Result<(usize, Letter), ReadError>>, letters: Placed) -> bool {
+    letters.into_iter().all(|letter| sender.blocking_send(Ok(letter)).is_ok())
 }

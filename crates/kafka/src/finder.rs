@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,8 @@ pub struct RecordFinder {
     client: BaseConsumer<DefaultConsumerContext>,
     /// How many partitions a topic has, or why it cannot be read.
     topics: HashMap<String, Result<i32, Missing>>,
+    /// The offsets that a partition of a topic had when it was asked last.
+    bounds: HashMap<(String, i32), Range<i64>>,
     /// What is being fetched: topic, partition and the next offset to come.
     under_way: Option<(Arc<str>, i32, i64)>,
 }
@@ -86,7 +89,7 @@ impl RecordFinder {
             .set("fetch.wait.max.ms", "10")
             .set("auto.offset.reset", "earliest");
         let client: BaseConsumer = config.create().map_err(ClientError::Config)?;
-        Ok(Self { client, topics: HashMap::new(), under_way: None })
+        Ok(Self { client, topics: HashMap::new(), bounds: HashMap::new(), under_way: None })
     }
 
     /// The record at that place, or why there is none.
@@ -101,20 +104,36 @@ impl RecordFinder {
         if !(0..partitions).contains(&partition) {
             return Ok(Err(Missing::NoPartition { topic: topic.to_owned(), partition }));
         }
+        let place = (topic.to_owned(), partition);
+        let is_known = self.bounds.get(&place).is_some_and(|known| known.contains(&offset));
+        if (is_known || self.bounds(&place)?.contains(&offset))
+            && let Some(record) = self.fetch(topic, partition, offset)?
+        {
+            return Ok(Ok(record));
+        }
+        let is_deleted = offset < self.bounds(&place)?.start;
+        let (topic, partition) = place;
+        Ok(Err(if is_deleted {
+            Missing::Deleted { topic, partition, offset }
+        } else {
+            Missing::Nothing { topic, partition, offset }
+        }))
+    }
+
+    /// The offsets that the partition has now.
+    fn bounds(&mut self, place: &(String, i32)) -> Result<Range<i64>, ReadError> {
         let failed = |source| RequestError { what: "asking for a partition's offsets", source };
-        let (low, high) = watermarks(&self.client, topic, partition).map_err(failed)?;
-        if offset < low {
-            return Ok(Err(Missing::Deleted { topic: topic.to_owned(), partition, offset }));
-        }
-        let nothing = Missing::Nothing { topic: topic.to_owned(), partition, offset };
-        if offset >= high {
-            return Ok(Err(nothing));
-        }
+        let (low, high) = watermarks(&self.client, &place.0, place.1).map_err(failed)?;
+        self.bounds.insert(place.clone(), low..high);
+        Ok(low..high)
+    }
+
+    fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> Result<Option<Record>, ReadError> {
         let (name, is_fresh) = match self.coming(topic, partition, offset) {
             Some(name) => (name, false),
             None => (self.begin(topic, partition, offset)?, true),
         };
-        Ok(self.read(&name, partition, offset, is_fresh)?.ok_or(nothing))
+        self.read(&name, partition, offset, is_fresh)
     }
 
     fn partitions(&mut self, topic: &str) -> Result<Result<i32, Missing>, ReadError> {
