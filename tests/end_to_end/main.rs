@@ -21,6 +21,7 @@ mod replay_killed;
 mod replay_preflight;
 mod replay_serve;
 mod restart;
+mod story;
 mod versions;
 
 use end_to_end::{ids, simulator};

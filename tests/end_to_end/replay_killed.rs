@@ -12,12 +12,12 @@ const SLOWLY: [&str; 8] = ["replay", "--why", "a test", "--yes", "--output", "js
 
 /// Runs the same replay again and again, each killed after a second and a little more each time, because a busy machine takes
 /// that long to start one; until one has nothing left to do. How many were killed.
-async fn killed_every_second(world: &World) -> u32 {
+pub(crate) async fn killed_every_second(world: &World, replay: &[&str]) -> u32 {
     let mut killed = 0;
     loop {
         assert!(killed < 60, "a replay that is killed gets on");
         let life = Duration::from_secs(1) + killed * Duration::from_millis(50);
-        let job = world.process_with("dlq-replayer", &SLOWLY);
+        let job = world.process_with("dlq-replayer", replay);
         let ended = tokio::time::timeout(life, async {
             while !job.is_finished() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -38,7 +38,7 @@ async fn a_replay_that_is_killed_every_second_brings_each_letter_home_once() {
     let world = World::new("killed").await;
     let processor = world.processor();
     let ids = healthy(&world, 0..150).await;
-    let killed = killed_every_second(&world).await;
+    let killed = killed_every_second(&world, &SLOWLY).await;
     assert!(killed > 1, "it was killed at work");
     assert_eq!(replayed(&world).await, sorted(ids), "each once");
     world.wait_for_rows(150).await;
