@@ -158,7 +158,8 @@ async fn records_go_to_another_topic_only_where_that_is_allowed() {
         .await
         .expect("a topic");
     wait_for("the topic", async || admin.require(&orders).await.map_err(|error| error.to_string())).await;
-    let allowing = world.with("REPLAY_ALLOWED_TOPICS", orders.as_str());
+    let gone = format!("{orders}_gone");
+    let allowing = world.with("REPLAY_ALLOWED_TOPICS", format!("{orders},{gone}"));
     let order = world.record(Some("k"), Some(b"\x00no user"), schema::record::Headers::new());
     world.publish(vec![dead_letter_of(&world, order, &orders, 7, Reason::Deserialization)]).await;
 
@@ -168,8 +169,11 @@ async fn records_go_to_another_topic_only_where_that_is_allowed() {
     assert_eq!(code, Some(64), "{stderr}");
     assert!(stderr.contains("REPLAY_ALLOWED_TOPICS"), "{stderr}");
 
+    let lost = world.record(Some("k"), Some(b"x"), schema::record::Headers::new());
+    world.publish(vec![dead_letter_of(&world, lost, &gone, 8, Reason::Deserialization)]).await;
     let (code, report) = act(&allowing, &["replay"]).await;
-    assert_eq!((code, &report["replayed"], &report["not_followed"]), (Some(0), &1.into(), &1.into()), "{report}");
+    assert_eq!((code, &report["replayed"], &report["not_followed"]), (Some(2), &1.into(), &1.into()), "{report}");
+    assert_eq!(report["refused_by_cause"], json!({"missing_topic": 1}), "it does not stop the others");
     let sent = world.records(&orders).await;
     assert_eq!((sent.len(), sent[0].value.as_deref()), (1, Some(&b"\x00no user"[..])));
     assert_eq!(sent[0].headers.text(headers::REPLAY_COUNT), Some("1"));

@@ -208,6 +208,8 @@ impl<'a> Prepared<'a> {
         let now = Utc::now();
         let admin = Admin::new(&settings.kafka, CLIENT)?;
         topics::all_there(&admin, &settings.kafka).await?;
+        let missing = topics::missing(&admin, plan.routes.allowed()).await?;
+        let plan = Plan { routes: plan.routes.without(missing), ..plan };
         let book = mailroom.book().await?;
         let selected = chosen(&book, &plan, now)?.len();
         let stored = match plan.action {

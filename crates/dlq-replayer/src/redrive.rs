@@ -45,6 +45,9 @@ pub enum Refusal {
     /// Its record was on a topic that nothing may be replayed to.
     #[error("its record was on another topic, which REPLAY_ALLOWED_TOPICS does not name: {0}")]
     OtherTopic(String),
+    /// Its record was on a topic that does not exist any more.
+    #[error("its record's topic does not exist: {0}")]
+    MissingTopic(String),
     /// Without a version the replay could beat newer data.
     #[error("it has neither an event.version_us header nor the timestamp of its record")]
     NoVersion,
@@ -82,6 +85,7 @@ impl Refusal {
             Self::NoOriginal(_) => "no_original",
             Self::NoTopic => "no_topic",
             Self::OtherTopic(_) => "other_topic",
+            Self::MissingTopic(_) => "missing_topic",
             Self::NoVersion => "no_version",
             Self::NoEvent => "no_event",
             Self::StillFails(_) => "still_fails",

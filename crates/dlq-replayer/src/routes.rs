@@ -10,6 +10,8 @@ use crate::redrive::Refusal;
 pub struct Routes {
     users: Arc<str>,
     allowed: Vec<Arc<str>>,
+    /// Allowed, and not there.
+    missing: Vec<Arc<str>>,
     only: Option<Arc<str>>,
 }
 
@@ -25,7 +27,7 @@ impl Routes {
     /// Each record goes to the topic it came from, where that is `users` or `allowed`.
     pub fn new(users: &str, allowed: &[String]) -> Self {
         let allowed = allowed.iter().map(|topic| topic.as_str().into()).collect();
-        Self { users: users.into(), allowed, only: None }
+        Self { users: users.into(), allowed, missing: Vec::new(), only: None }
     }
 
     /// Every record goes to `topic`, wherever it came from.
@@ -44,11 +46,21 @@ impl Routes {
         }
     }
 
+    /// The allowed topics beside the users'.
+    pub fn allowed(&self) -> &[Arc<str>] {
+        &self.allowed
+    }
+
+    /// These of the allowed topics do not exist: sending there would fail for everything that is sent along.
+    pub fn without(self, missing: Vec<Arc<str>>) -> Self {
+        Self { missing, ..self }
+    }
+
     /// The topic that the letter's record goes to.
     ///
     /// # Errors
     ///
-    /// Its record was on a topic that is not allowed, or nobody knows on which.
+    /// Its record was on a topic that is not allowed or not there any more, or nobody knows on which.
     pub fn of(&self, letter: &Letter) -> Result<Arc<str>, Refusal> {
         let source = letter.source.topic.as_deref();
         match (&self.only, source) {
@@ -56,6 +68,9 @@ impl Routes {
             (None, None) => Err(Refusal::NoTopic),
             (None, Some(source)) if source == &*self.users => Ok(Arc::clone(&self.users)),
             (None, Some(source)) => {
+                if self.missing.iter().any(|missing| **missing == *source) {
+                    return Err(Refusal::MissingTopic(source.to_owned()));
+                }
                 let allowed = self.allowed.iter().find(|allowed| &***allowed == source);
                 allowed.cloned().ok_or_else(|| Refusal::OtherTopic(source.to_owned()))
             }
@@ -96,6 +111,8 @@ mod tests {
         assert_eq!(goes(Some("orders")).as_deref(), Ok("orders"));
         assert_eq!(goes(Some("payments")), Err(Refusal::OtherTopic("payments".to_owned())));
         assert_eq!(goes(None), Err(Refusal::NoTopic));
+        let routes = routes.clone().without(routes.allowed().to_vec());
+        assert_eq!(routes.of(&from(Some("orders"))), Err(Refusal::MissingTopic("orders".to_owned())));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The topics that the replayer needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kafka::{Admin, AdminError, KafkaSettings, TopicError};
 
@@ -16,6 +17,17 @@ pub(crate) async fn all_there(admin: &Admin, kafka: &KafkaSettings) -> Result<()
         admin.require(topic).await?;
     }
     Ok(())
+}
+
+/// Which of these topics do not exist.
+pub(crate) async fn missing(admin: &Admin, topics: &[Arc<str>]) -> Result<Vec<Arc<str>>, AdminError> {
+    let mut missing = Vec::new();
+    for topic in topics {
+        if admin.partitions(topic).await?.is_none() {
+            missing.push(Arc::clone(topic));
+        }
+    }
+    Ok(missing)
 }
 
 /// First offset and end of every partition; nothing for a topic that is gone.
