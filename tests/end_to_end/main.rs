@@ -20,6 +20,7 @@ mod replay_jobs;
 mod replay_killed;
 mod replay_preflight;
 mod replay_serve;
+mod replay_understanding;
 mod restart;
 mod story;
 mod versions;

@@ -1,7 +1,7 @@
 //! A service as its users run it: the binary, its environment, its signals, its exit status, its HTTP.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -60,6 +60,22 @@ impl Process {
         let status = child.wait().expect("its end");
         let stderr = reading.join().expect("the reading thread").expect("text");
         Ended { code: status.code(), stdout, stderr }
+    }
+
+    /// Runs `name` for a reader that has enough of one line, as `head -1` has.
+    pub fn run_until_a_line_is_read(name: &'static str, arguments: &[&str], settings: &[(String, String)]) -> Ended {
+        let mut child = Self::command(name, arguments, settings)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} cannot be started ({error}): cargo build --workspace"));
+        let mut stdout = String::new();
+        let mut reader = BufReader::new(child.stdout.take().expect("standard output"));
+        reader.read_line(&mut stdout).expect("text");
+        drop(reader);
+        let mut stderr = String::new();
+        child.stderr.take().expect("standard error").read_to_string(&mut stderr).expect("text");
+        Ended { code: child.wait().expect("its end").code(), stdout, stderr }
     }
 
     fn command(name: &str, arguments: &[&str], settings: &[(String, String)]) -> Command {
