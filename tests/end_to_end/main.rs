@@ -24,6 +24,7 @@ mod replay_understanding;
 mod restart;
 mod story;
 mod versions;
+mod web;
 
 use end_to_end::{ids, simulator};
 use randomuser_sim::Running as Simulator;

@@ -11,6 +11,7 @@
 )]
 
 mod api;
+mod browser;
 mod census;
 mod evidence;
 mod load;
@@ -23,6 +24,7 @@ mod wait;
 mod world;
 
 pub use api::{FixedApi, ids, recorded_flat, recorded_page, simulator};
+pub use browser::{Browser, Width};
 pub use census::Census;
 pub use load::Load;
 pub use network::Network;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -148,11 +149,18 @@ impl Process {
         self.ask(reqwest::Method::POST, path).await
     }
 
-    async fn ask(&self, method: reqwest::Method, path: &str) -> Result<(u16, String), String> {
+    /// Where it answers, once it does: a port of this machine.
+    pub fn address(&self) -> Result<SocketAddr, String> {
         let log = self.log();
         let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let listens = lines.find(|line| line["message"] == "admin http listens");
-        let addr = listens.as_ref().and_then(|line| line["addr"].as_str()).ok_or("it does not listen yet")?;
+        let told = listens.as_ref().and_then(|line| line["addr"].as_str()).ok_or("it does not listen yet")?;
+        let address: SocketAddr = told.parse().map_err(|_| format!("no address: {told}"))?;
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())))
+    }
+
+    async fn ask(&self, method: reqwest::Method, path: &str) -> Result<(u16, String), String> {
+        let addr = self.address()?;
         let answer = reqwest::Client::new()
             .request(method, format!("http://{addr}{path}"))
             .timeout(Duration::from_secs(5))

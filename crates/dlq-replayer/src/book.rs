@@ -95,6 +95,8 @@ pub struct Group<'a> {
     pub kind: &'a Kind,
     /// How many they are.
     pub count: u64,
+    /// The same by what became of them; states of nobody are left out.
+    pub by_state: BTreeMap<State, u64>,
     /// When the first of them failed.
     pub first_failed_at: DateTime<Utc>,
     /// When the last of them failed.
@@ -324,6 +326,12 @@ impl Book {
         self.letters.get(slot).map(|letter| (letter.failed_us, letter.at()))
     }
 
+    /// The letter that lies there.
+    pub fn at(&self, at: Coordinates) -> Option<Choice> {
+        let (slot, letter) = self.letters.iter().find(|(_, letter)| letter.at() == at)?;
+        Some(self.choice(slot, letter))
+    }
+
     /// What the selection takes at `now`, those that failed first first.
     pub fn chosen(&self, selection: &Selection, default: &[State], now: DateTime<Utc>) -> Vec<Choice> {
         let mut taken = self.taken(selection, default, now);
@@ -355,7 +363,7 @@ impl Book {
         let mut of_kinds: Vec<Option<Tally>> = self.kinds.iter().map(|_| None).collect();
         for slot in self.taken(selection, default, now) {
             let Some(letter) = self.letters.get(slot) else { continue };
-            let one = Tally { count: 1, first_us: letter.failed_us, last: (letter.failed_us, letter.at()), slot };
+            let one = Tally::of(letter, slot, self.state(letter));
             if let Some(tally) = of_kinds.get_mut(letter.kind.index()) {
                 *tally = Some(tally.map_or(one, |tally| tally.and(one)));
             }
@@ -374,7 +382,8 @@ impl Book {
         let example = self.letters.get(tally.slot)?;
         Some(Group {
             kind: self.kinds.get(example.kind)?,
-            count: tally.count,
+            count: tally.states.iter().sum(),
+            by_state: State::ALL.into_iter().zip(tally.states).filter(|(_, count)| *count > 0).collect(),
             first_failed_at: DateTime::from_timestamp_micros(tally.first_us)?,
             last_failed_at: DateTime::from_timestamp_micros(example.failed_us)?,
             example: self.choice(tally.slot, example),
@@ -394,7 +403,8 @@ impl Book {
 /// A group that is being counted.
 #[derive(Debug, Clone, Copy)]
 struct Tally {
-    count: u64,
+    /// In the order of [`State::ALL`].
+    states: [u64; State::ALL.len()],
     first_us: i64,
     last: (i64, Coordinates),
     /// The letter that failed last.
@@ -402,9 +412,18 @@ struct Tally {
 }
 
 impl Tally {
+    fn of(letter: &Remembered, slot: Slot, state: State) -> Self {
+        let states = State::ALL.map(|one| u64::from(one == state));
+        Self { states, first_us: letter.failed_us, last: (letter.failed_us, letter.at()), slot }
+    }
+
     fn and(self, other: Self) -> Self {
         let last = if self.last < other.last { other } else { self };
-        Self { count: self.count + other.count, first_us: self.first_us.min(other.first_us), ..last }
+        let mut states = self.states;
+        for (count, more) in states.iter_mut().zip(other.states) {
+            *count += more;
+        }
+        Self { states, first_us: self.first_us.min(other.first_us), ..last }
     }
 }
 

@@ -57,6 +57,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Replay, Self::Park, Self::Discard];
+
     /// The name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,7 +70,7 @@ impl Action {
     }
 
     /// The state that letters have already with which there is nothing left to do.
-    const fn done(self) -> Option<State> {
+    pub(crate) const fn done(self) -> Option<State> {
         match self {
             Self::Replay => None,
             Self::Park => Some(State::Parked),

@@ -8,7 +8,8 @@
 //! - [`disposition`]: an entry of the ledger; [`book`]: the fold of dead letters and ledger into states.
 //! - [`redrive`]: from a dead letter to the record that is published again; [`mend`]: what is changed in it first;
 //!   [`preflight`]: what would become of it.
-//! - [`job`]: what is done about dead letters, in transactions; [`homecoming`]: how it waits; [`serve`]: the daemon.
+//! - [`job`]: what is done about dead letters, in transactions; [`homecoming`]: how it waits.
+//! - [`serve`]: the daemon; [`web`]: its pages.
 
 mod answer;
 pub mod book;
@@ -43,6 +44,7 @@ mod settings;
 mod stored;
 mod table;
 mod topics;
+mod web;
 
 use std::io::{self, Write as _};
 

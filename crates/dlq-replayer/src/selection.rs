@@ -42,7 +42,8 @@ pub enum Moment {
 }
 
 impl Moment {
-    fn instant(self, now: DateTime<Utc>) -> DateTime<Utc> {
+    /// The instant, as of `now`.
+    pub fn instant(self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::At(instant) => instant,
             Self::Ago(age) => now.checked_sub_signed(age).unwrap_or(DateTime::<Utc>::MIN_UTC),

@@ -1,6 +1,6 @@
-//! `serve`: keeps an eye on the dead letters, shows their states as metrics, warns before retention deletes undecided ones,
-//! tells the ledger how the replays of jobs that do not wait ended ([`flights`]), and where it is told to replays by itself
-//! what may succeed unchanged ([`auto`]).
+//! `serve`: keeps an eye on the dead letters, shows their states as metrics and themselves as pages ([`crate::web`]), warns
+//! before retention deletes undecided ones, tells the ledger how the replays of jobs that do not wait ended ([`flights`]), and
+//! where it is told to replays by itself what may succeed unchanged ([`auto`]).
 
 mod auto;
 mod expiry;
@@ -21,7 +21,7 @@ use service::Exit;
 use service::health::Health;
 use service::process::Context;
 use service::shutdown::Shutdown;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::book::Book;
 use crate::disposition::{Entry, State};
@@ -39,6 +39,7 @@ use crate::serve::flights::Flights;
 use crate::serve::place::{Place, ends};
 use crate::settings::{Auto, ReplayerSettings};
 use crate::topics;
+use crate::web::{Jobs, Pages};
 
 /// How often it looks.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -63,20 +64,27 @@ pub(crate) async fn run(settings: &ReplayerSettings, context: &Context) -> Resul
         health: context.health.clone(),
         seen: Arc::default(),
     };
+    let news = Arc::new(Notify::new());
+    let pages = Pages::new(settings, context, Arc::clone(&watch.seen), Arc::clone(&news));
+    let jobs = pages.jobs().clone();
+    context.routes.mount_pages(pages.router());
     let rounds = async {
         let mut keeping = Keeping::default();
         loop {
             watch.round(&mut keeping).await;
-            tokio::time::sleep(REFRESH).await;
+            // What a job has done is looked at as soon as it has ended.
+            drop(tokio::time::timeout(REFRESH, news.notified()).await);
         }
     };
     let work = async {
         let rounds = context.shutdown.cuts(rounds);
         let ended: Option<Infallible> = match settings.auto {
             Auto::Off => rounds.await,
-            Auto::Transient => tokio::join!(rounds, watch.replay_by_itself(settings, &context.shutdown)).0,
+            Auto::Transient => tokio::join!(rounds, watch.replay_by_itself(settings, &jobs, &context.shutdown)).0,
         };
         debug_assert!(ended.is_none());
+        // A job that was started from a page ends its transaction first.
+        drop(jobs.turn().await);
     };
     context.health.while_waiting(work).await;
     Ok(Exit::Done)
@@ -107,9 +115,10 @@ impl Default for Keeping {
     }
 }
 
+/// What was seen so far.
 #[derive(Debug, Default)]
-struct Seen {
-    book: Book,
+pub(crate) struct Seen {
+    pub(crate) book: Book,
     dlq: Place,
     ledger: Place,
     flights: Flights,
@@ -188,12 +197,13 @@ impl Watch<'_> {
     }
 
     /// Replays what may succeed unchanged, until a shutdown is requested.
-    async fn replay_by_itself(&self, settings: &ReplayerSettings, shutdown: &Shutdown) {
+    async fn replay_by_itself(&self, settings: &ReplayerSettings, jobs: &Jobs, shutdown: &Shutdown) {
         let mut backoff = Backoff::new(Instant::now());
         while shutdown.cuts(tokio::time::sleep(REFRESH)).await.is_some() {
             if !backoff.is_due(Instant::now()) || !self.may_replay(Utc::now()) {
                 continue;
             }
+            let Some(_turn) = jobs.try_turn() else { continue };
             let progress = watch::Sender::new(Progress::default());
             let outcome = Box::pin(job::run(settings, auto::plan(settings), &progress, shutdown)).await;
             match &outcome {
@@ -333,9 +343,9 @@ fn expires_in(oldest_ms: i64, retention: Duration, now: DateTime<Utc>) -> Durati
     retention.saturating_sub(Duration::from_millis(age))
 }
 
-/// A panic elsewhere leaves at worst a book that is read again from its places.
-fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
+/// A panic elsewhere leaves at worst what is read or asked for again.
+pub(crate) fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A look failed.

@@ -19,6 +19,11 @@ impl Shutdown {
         Self { token: CancellationToken::new(), deadline: Arc::default(), drain }
     }
 
+    /// A shutdown of a part: requested with this one, or alone.
+    pub fn child(&self) -> Self {
+        Self { token: self.token.child_token(), deadline: Arc::default(), drain: self.drain }
+    }
+
     /// Asks everything to drain. Only the first call sets the deadline.
     pub fn request(&self) {
         self.deadline.get_or_init(|| Instant::now() + self.drain);
@@ -49,6 +54,16 @@ impl Shutdown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_ends_with_the_whole_and_the_whole_not_with_the_part() {
+        let whole = Shutdown::new(Duration::from_secs(5));
+        let (part, other) = (whole.child(), whole.child());
+        part.request();
+        assert!(part.is_requested() && !whole.is_requested() && !other.is_requested());
+        whole.request();
+        assert!(other.is_requested());
+    }
 
     #[tokio::test]
     async fn a_request_reaches_every_clone_and_sets_one_deadline() {

@@ -75,7 +75,8 @@ pub struct ReplayArguments {
     pub to: Option<String>,
 }
 
-fn reason(text: &str) -> Result<String, String> {
+/// A reason as the ledger and a header take it.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
         return Err("a reason is needed".to_owned());
