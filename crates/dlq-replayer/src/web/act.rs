@@ -244,8 +244,7 @@ pub(super) async fn start(
     let (work, asked, why) = if posted.field("action") == "preflight" {
         let asked = Asked::of(&posted.0).map_err(PageError::Wrong)?.until(Utc::now());
         let plan = Plan::new(Action::Replay, asked.selection.clone(), Wish::routes(settings));
-        let force = posted.field("force") == "yes";
-        (Work::Preflight(Plan { force, ..plan }), asked, String::new())
+        (Work::Preflight(plan), asked, String::new())
     } else {
         let wish = Wish::of(&posted.0, settings).map_err(PageError::Wrong)?;
         (Work::Job(wish.plan(&visitor.by, settings)), wish.asked, wish.why)

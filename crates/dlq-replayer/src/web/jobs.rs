@@ -252,7 +252,9 @@ impl JobView {
         let (done, of) = far(&now);
         let mut fields: Vec<_> = job.asked.pairs().iter().map(|(name, value)| (name.clone(), visible(value))).collect();
         let mut push = |name: &str, value: String| fields.push((name.to_owned(), value));
-        push("why", visible(&job.why));
+        if !job.why.is_empty() {
+            push("why", visible(&job.why));
+        }
         push("by", visible(&job.by));
         push("started", moment(job.started));
         Self {

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::{Extension, Path, Query, State as Shared};
 use axum::response::Response;
 use kafka::{ReadError, Start};
-use schema::headers;
 
 use super::access::Visitor;
 use super::act::ActForm;
@@ -13,7 +12,7 @@ use super::page::{Frame, bytes, moment, rendered, visible};
 use super::query::Asked;
 use super::{PageError, Pages};
 use crate::disposition::{Disposition, Entry, State};
-use crate::letter::{Coordinates, Letter};
+use crate::letter::{Carried, Coordinates, Letter, is_of_dead_letters};
 use crate::mailroom::MailError;
 
 /// Bytes of a value that are shown as text.
@@ -32,6 +31,8 @@ struct LetterPage {
     message: String,
     violations: Vec<Violation>,
     value: Shown,
+    /// The record that failed, where the letter's own value is not it.
+    original: Option<Result<Shown, String>>,
     fields: Vec<(&'static str, String)>,
     history: Vec<Event>,
     headers: [Block; 2],
@@ -84,7 +85,8 @@ pub(super) async fn show(
     const WHAT: &str = "dead letter; retention may have deleted it";
     let at = Coordinates { partition, offset };
     let choice = pages.ask(move |book| book.at(at)).await?.ok_or(PageError::NoSuch(WHAT))?;
-    let (letter, choice) = letters::read(&pages, &[choice]).await?.pop().ok_or(PageError::NoSuch(WHAT))?;
+    let reading = pages.mailroom.letters_with_originals(&[choice]);
+    let (letter, choice) = letters::read(reading, &[choice]).await?.pop().ok_or(PageError::NoSuch(WHAT))?;
     let history = history(&pages, &letter).await?;
     let wants_hex = query.iter().any(|(name, value)| name == "as" && value == "hex");
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -110,6 +112,7 @@ impl LetterPage {
             message: letter.error_message.as_deref().map(visible).unwrap_or_default(),
             violations: violations(letter),
             value: value(letter.value.as_deref(), wants_hex),
+            original: original(letter, wants_hex),
             fields: fields(letter),
             history: history.iter().map(event).collect(),
             headers: [block("Headers of its record", letter, false), block("Headers of the dead letter", letter, true)],
@@ -168,6 +171,20 @@ fn violations(letter: &Letter) -> Vec<Violation> {
         value: there(&detail.pointer),
     };
     letter.details.iter().map(violation).collect()
+}
+
+fn original(letter: &Letter, wants_hex: bool) -> Option<Result<Shown, String>> {
+    match &letter.carried {
+        Carried::All { .. } | Carried::Nothing => None,
+        Carried::Enveloped { .. } | Carried::Pointer | Carried::Fetched(_) | Carried::Lost(_) => {
+            let original = letter.original();
+            Some(
+                original
+                    .map(|original| value(original.value.as_deref(), wants_hex))
+                    .map_err(|absence| absence.to_string()),
+            )
+        }
+    }
 }
 
 fn value(value: Option<&[u8]>, wants_hex: bool) -> Shown {
@@ -248,7 +265,7 @@ fn fields(letter: &Letter) -> Vec<(&'static str, String)> {
 }
 
 fn block(title: &'static str, letter: &Letter, of_dead_letter: bool) -> Block {
-    let ours = letter.headers.iter().filter(|header| headers::is_dead_letter_header(&header.name) == of_dead_letter);
+    let ours = letter.headers.iter().filter(|header| is_of_dead_letters(&header.name) == of_dead_letter);
     Block { title, pairs: ours.map(|header| (visible(&header.name), bytes(header.value.as_deref()))).collect() }
 }
 
@@ -330,6 +347,17 @@ mod tests {
         assert_eq!(violations(&letter), std::slice::from_ref(&violation));
         let broken = Letter { value: Some(b"no json".to_vec()), ..letter };
         assert_eq!(violations(&broken), [Violation { value: String::new(), ..violation }]);
+    }
+
+    #[test]
+    fn a_letter_that_holds_its_record_shows_both() {
+        let dead = br#"{"original_message":"{\"a\":1}","error_type":"E","source_topic":"user_data"}"#;
+        let letter = Letter::of(fixture::foreign_letter(dead).at(0, 4));
+        let original = original(&letter, false).and_then(Result::ok).expect("its record");
+        assert_eq!(original.text, "{\"a\":1}");
+        assert_eq!(super::original(&fixture::read_letter(3, 1042, 17), false), None);
+        let lost = Letter { carried: Carried::Lost(crate::letter::Absence::NoPlace), ..letter };
+        assert!(super::original(&lost, false).is_some_and(|original| original.is_err()));
     }
 
     #[test]

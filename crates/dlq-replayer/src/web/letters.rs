@@ -4,6 +4,8 @@ use askama::Template;
 use axum::extract::{Extension, Query, State as Shared};
 use axum::response::Response;
 use chrono::Utc;
+use kafka::ReadError;
+use tokio::sync::mpsc;
 
 use super::access::Visitor;
 use super::act::ActForm;
@@ -13,6 +15,7 @@ use super::query::Asked;
 use super::{PageError, Pages};
 use crate::book::Choice;
 use crate::letter::Letter;
+use crate::mailroom::MailError;
 
 /// Letters of one part.
 const PART: usize = 50;
@@ -105,7 +108,7 @@ pub(super) async fn show(
             (filters::tabs(book, &question, "/letters", now), chosen.len(), shown)
         })
         .await?;
-    let letters = read(&pages, &chosen).await?;
+    let letters = read(pages.mailroom.letters(&chosen), &chosen).await?;
     let shown = letters.iter().map(|(letter, choice)| Row::of(letter, choice)).collect();
     let act = ActForm::new(&asked, count, pages.settings.rate_per_second);
     Ok(rendered(&LettersPage {
@@ -120,12 +123,14 @@ pub(super) async fn show(
     }))
 }
 
-/// Letters as they are on the topic, in the order of the choices; those that retention has deleted are missing.
-pub(super) async fn read(pages: &Pages, chosen: &[Choice]) -> Result<Vec<(Letter, Choice)>, PageError> {
-    let mut reading = pages.mailroom.letters(chosen);
+/// The letters that are being read, in the order of the choices; those that retention has deleted are missing.
+pub(super) async fn read(
+    mut reading: mpsc::Receiver<Result<(usize, Letter), ReadError>>,
+    chosen: &[Choice],
+) -> Result<Vec<(Letter, Choice)>, PageError> {
     let mut letters: Vec<Option<(Letter, Choice)>> = chosen.iter().map(|_| None).collect();
     while let Some(item) = reading.recv().await {
-        let (place, letter) = item.map_err(crate::mailroom::MailError::from)?;
+        let (place, letter) = item.map_err(MailError::from)?;
         if let (Some(slot), Some(choice)) = (letters.get_mut(place), chosen.get(place)) {
             *slot = Some((letter, *choice));
         }
