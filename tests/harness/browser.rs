@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use thirtyfour::{ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver};
 
@@ -21,9 +20,6 @@ const FLAGS: [&str; 8] = [
     "--disable-component-update",
     "--disable-sync",
 ];
-
-/// Far above what the driver takes to end.
-const END: Duration = Duration::from_secs(10);
 
 /// How wide the page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,10 +76,13 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Its own end waits for an answer on the runtime that it blocks; the driver ends the browser too.
+        // Its own end waits for an answer on the runtime that it blocks.
         std::mem::forget(self.driver.take());
-        // Killed when dropped, where it does not end by itself.
-        drop(self.process.end(END));
+        if self.process.exit_status().is_none() {
+            let group = libc::pid_t::try_from(self.process.pid()).expect("a process id");
+            // SAFETY: kill has no memory effects. The driver leads a group of its own, and the browser is in it.
+            unsafe { libc::kill(-group, libc::SIGKILL) };
+        }
     }
 }
 
