@@ -17,13 +17,17 @@ use crate::replay::{replayer, states};
 
 const VERSION: i64 = 1_790_000_000_000_000;
 
-/// The dead letter of a record that was at this offset of `topic`.
+/// Where the made-up records of dead letters begin: beyond what any test publishes, so that a record that is replayed does not land
+/// where another one was.
+const BEYOND: i64 = 1_000_000;
+
+/// The dead letter of a record that was so far beyond [`BEYOND`] of `topic`.
 pub(crate) fn dead_letter_of(world: &World, record: NewRecord, topic: &str, offset: i64, reason: Reason) -> NewRecord {
     let kafka = world.kafka();
     let consumed = Record {
         topic: topic.into(),
         partition: i32::try_from(offset % 3).expect("small"),
-        offset,
+        offset: BEYOND + offset,
         timestamp_ms: Some(VERSION / 1_000),
         key: record.key,
         value: record.value,
@@ -43,7 +47,7 @@ pub(crate) async fn healthy(world: &World, offsets: std::ops::Range<i64>) -> Vec
         dead_letter_of(world, record, &topic, offset, Reason::QualityRule)
     };
     world.publish(offsets.clone().map(letter).collect()).await;
-    offsets.map(|offset| format!("{topic}/{}/{offset}", offset % 3)).collect()
+    offsets.map(|offset| format!("{topic}/{}/{}", offset % 3, BEYOND + offset)).collect()
 }
 
 /// Dead letters of records that fail again.

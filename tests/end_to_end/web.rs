@@ -71,8 +71,13 @@ impl Page {
         self.browser.driver().find(By::Css(selector)).await.unwrap_or_else(|error| panic!("{selector}: {error}"))
     }
 
+    /// Asked again where the page is just being replaced, which takes its elements with it.
     async fn text(&self, selector: &str) -> String {
-        self.find(selector).await.text().await.expect("its text")
+        wait_for(&format!("the text of {selector}"), async || {
+            let found = self.browser.driver().find(By::Css(selector)).await.map_err(|error| error.to_string())?;
+            found.text().await.map_err(|error| error.to_string())
+        })
+        .await
     }
 
     async fn click(&self, selector: &str) {
@@ -81,6 +86,15 @@ impl Page {
 
     async fn link(&self, text: &str) -> WebElement {
         self.browser.driver().find(By::PartialLinkText(text)).await.unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// Waits for the page of this heading.
+    async fn comes_to(&self, heading: &str) {
+        wait_for(&format!("the page {heading:?}"), async || {
+            let shown = self.text("h1").await;
+            if shown == heading { Ok(()) } else { Err(shown) }
+        })
+        .await;
     }
 
     /// Loads a page again until it says `text`.
@@ -164,7 +178,7 @@ async fn a_group_is_looked_at_tried_and_replayed_behind_a_canary_in_a_browser() 
     page.find("input[name=why]").await.send_keys("the rule is gone").await.expect("why");
     page.find("input[name=canary]").await.send_keys("1").await.expect("a canary");
     page.click("button[value=replay]").await;
-    assert_eq!(page.text("h1").await, "Replay 4 dead letters?");
+    page.comes_to("Replay 4 dead letters?").await;
     assert!(page.text("main").await.contains("One goes first"), "{}", page.text("main").await);
     page.click("main button").await;
     assert!(page.text("h1").await.ends_with(": replay"));
@@ -183,7 +197,7 @@ async fn a_group_is_looked_at_tried_and_replayed_behind_a_canary_in_a_browser() 
     page.goto("/letters").await;
     page.find("input[name=why]").await.send_keys("made for a test").await.expect("why");
     page.click("button[value=discard]").await;
-    assert_eq!(page.text("h1").await, "Discard 1 dead letter?");
+    page.comes_to("Discard 1 dead letter?").await;
     page.click("main button").await;
     page.wait_on("/letters?state=discarded", "1 dead letter").await;
     page.browser.quit().await;
@@ -274,10 +288,10 @@ async fn beyond_loopback_the_page_asks_for_the_token() {
     let service = world.process_with("dlq-replayer", &["serve"]);
     let page = Page::open(&service, Width::Wide).await;
     page.goto("/letters?rule=email.format").await;
-    assert_eq!(page.text("h1").await, "Log in");
+    page.comes_to("Log in").await;
     page.find("input[name=token]").await.send_keys("hunter3").await.expect("a token");
     page.click("main button").await;
-    assert!(page.text("main").await.contains("This is not the token."));
+    page.watch("This is not the token.").await;
     page.find("input[name=name]").await.send_keys("Anna").await.expect("a name");
     page.find("input[name=token]").await.send_keys("hunter2").await.expect("a token");
     page.click("main button").await;
@@ -288,7 +302,7 @@ async fn beyond_loopback_the_page_asks_for_the_token() {
     page.watch("by\nAnna").await;
     page.wait_on("/letters?state=discarded", "1 dead letter").await;
     page.click(".who button").await;
-    assert_eq!(page.text("h1").await, "Log in");
+    page.comes_to("Log in").await;
     page.browser.quit().await;
     assert!(!service.log().contains("hunter2"), "the token is in no log");
     assert_eq!(service.terminate().await.code(), Some(0));
