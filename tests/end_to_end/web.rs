@@ -181,7 +181,6 @@ async fn a_group_is_looked_at_tried_and_replayed_behind_a_canary_in_a_browser() 
     page.comes_to("Replay 4 dead letters?").await;
     assert!(page.text("main").await.contains("One goes first"), "{}", page.text("main").await);
     page.click("main button").await;
-    assert!(page.text("h1").await.ends_with(": replay"));
     page.watch("confirmed\n4").await;
     let rows = world.rows().await;
     assert!(healthy.iter().all(|id| rows.contains_key(id)), "they are written");
