@@ -48,9 +48,6 @@ pub struct JobArguments {
 /// The flags of `replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArguments {
-    /// Those of every job.
-    #[command(flatten)]
-    pub job: JobArguments,
     /// Records per second [default: REPLAY_RATE_PER_SECOND]
     #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..=i64::from(FASTEST)))]
     pub rate: Option<u32>,
@@ -73,6 +70,9 @@ pub struct ReplayArguments {
     /// Send all of them to this topic; the users' topic, or one of REPLAY_ALLOWED_TOPICS [default: where each came from]
     #[arg(long, value_name = "TOPIC")]
     pub to: Option<String>,
+    /// Those of every job; last, because the selection's heading holds for what follows it.
+    #[command(flatten)]
+    pub job: JobArguments,
 }
 
 /// A reason as the ledger and a header take it.
