@@ -4,8 +4,8 @@
 use schema::headers;
 use schema::record::Headers;
 
+use super::Dialect;
 use super::told::{self, Family, Told};
-use super::{Dialect, Source};
 
 pub(super) const FAMILY: Family = Family {
     dialect: Dialect::Connect,
@@ -27,12 +27,7 @@ pub(super) const FAMILY: Family = Family {
 /// Of headers that occur twice the last one wins, as in `Headers::text`.
 fn read(headers: &Headers) -> Told {
     Told {
-        source: Source {
-            topic: told::topic(headers, headers::CONNECT_TOPIC),
-            partition: told::partition(headers, headers::CONNECT_PARTITION),
-            offset: told::offset(headers, headers::CONNECT_OFFSET),
-            timestamp_ms: None,
-        },
+        source: told::source(headers, headers::CONNECT_TOPIC, headers::CONNECT_PARTITION, headers::CONNECT_OFFSET),
         error_type: told::text(headers, headers::CONNECT_EXCEPTION_CLASS_NAME),
         error_message: told::text(headers, headers::CONNECT_EXCEPTION_MESSAGE),
         attempts: None,

@@ -5,8 +5,8 @@
 
 use schema::record::Headers;
 
+use super::Dialect;
 use super::told::{self, Family, Told};
-use super::{Dialect, Source};
 
 const TOPIC: &str = "__dlq.errors.topic";
 const PARTITION: &str = "__dlq.errors.partition";
@@ -21,12 +21,7 @@ pub(super) const FAMILY: Family =
 /// A topic that the broker no longer knows by name is written by its id, which is the name of no topic that is replayed to.
 fn read(headers: &Headers) -> Told {
     Told {
-        source: Source {
-            topic: told::topic(headers, TOPIC),
-            partition: told::partition(headers, PARTITION),
-            offset: told::offset(headers, OFFSET),
-            timestamp_ms: None,
-        },
+        source: told::source(headers, TOPIC, PARTITION, OFFSET),
         error_type: None,
         error_message: told::text(headers, MESSAGE),
         attempts: headers.text(DELIVERY_COUNT).and_then(told::number),

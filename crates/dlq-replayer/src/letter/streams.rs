@@ -3,8 +3,8 @@
 
 use schema::record::Headers;
 
+use super::Dialect;
 use super::told::{self, Family, Told};
-use super::{Dialect, Source};
 
 const EXCEPTION: &str = "__streams.errors.exception";
 const STACKTRACE: &str = "__streams.errors.stacktrace";
@@ -18,12 +18,7 @@ pub(super) const FAMILY: Family =
 
 fn read(headers: &Headers) -> Told {
     Told {
-        source: Source {
-            topic: told::topic(headers, TOPIC),
-            partition: told::partition(headers, PARTITION),
-            offset: told::offset(headers, OFFSET),
-            timestamp_ms: None,
-        },
+        source: told::source(headers, TOPIC, PARTITION, OFFSET),
         error_type: told::text(headers, EXCEPTION),
         error_message: told::text(headers, MESSAGE),
         attempts: None,

@@ -66,6 +66,16 @@ pub(super) fn offset(headers: &Headers, name: &str) -> Option<i64> {
     number(headers.text(name)?)
 }
 
+/// Where the record was, where three headers of these names say it as text.
+pub(super) fn source(headers: &Headers, topic: &str, partition: &str, offset: &str) -> Source {
+    Source {
+        topic: self::topic(headers, topic),
+        partition: self::partition(headers, partition),
+        offset: self::offset(headers, offset),
+        timestamp_ms: None,
+    }
+}
+
 /// A number that counts something, in decimal digits and nothing else.
 pub(super) fn number<T: std::str::FromStr>(digits: &str) -> Option<T> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
