@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use service::Exit;
 
-use crate::{cql, dead_letters, down, fuzz, topic, torture, up, workspace};
+use crate::failure::Failure;
+use crate::{bench, cql, dead_letters, down, fuzz, stack, topic, torture, up, workspace};
 
 /// What was asked for.
 #[derive(Parser)]
@@ -15,6 +17,24 @@ pub(crate) struct Arguments {
     pub(crate) data_dir: PathBuf,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Does what was asked for.
+    pub(crate) async fn run(self) -> Result<Exit, Failure> {
+        let Self { data_dir, command } = self;
+        match command {
+            Command::Up(up) => up::run(up, &data_dir).await,
+            Command::Stack(ports) => stack::run(ports, &data_dir).await,
+            Command::Down(down) => down::run(&down, &data_dir).await,
+            Command::Cql(cql) => cql::run(&cql, &data_dir).await,
+            Command::Fuzz(fuzz) => fuzz::run(fuzz).await,
+            Command::DeadLetters(letters) => dead_letters::run(letters, &data_dir).await,
+            Command::Topic(topic) => topic::run(topic, &data_dir).await,
+            Command::Bench(bench) => Box::pin(bench::run(bench)).await,
+            Command::Torture(torture) => Box::pin(torture::run(torture)).await,
+        }
+    }
 }
 
 /// What to do.
@@ -34,6 +54,8 @@ pub(crate) enum Command {
     DeadLetters(dead_letters::DeadLetters),
     /// Kills, halts and cuts off everything while records flow, and checks that nothing is lost or there twice.
     Torture(torture::Torture),
+    /// Measures how fast, how lean and how prompt we and others are on a real stack; results go to `bench/results`.
+    Bench(bench::Bench),
     /// Looks for inputs that break a promise of a decoder; ends with 1 when it finds one, and says how to run it again.
     Fuzz(fuzz::Fuzz),
 }

@@ -123,6 +123,9 @@ pub(crate) enum Failure {
     /// The torture could not be carried out.
     #[error("the torture could not be carried out: {0}")]
     Torture(#[from] torture::TortureError),
+    /// The benchmark could not be carried out.
+    #[error("the benchmark could not be carried out: {0}")]
+    Bench(#[from] bench::BenchError),
     /// A file cannot be read or written.
     #[error("{} cannot be used: {source}; mend that and try again", path.display())]
     File {

@@ -18,6 +18,11 @@ pub(crate) fn torture_dir() -> PathBuf {
     root().join("target").join("torture")
 }
 
+/// Where benchmarks keep their servers' data, the contenders and the logs.
+pub(crate) fn bench_dir() -> PathBuf {
+    root().join("target").join("bench")
+}
+
 /// Where a stack keeps what it has; git ignores it.
 pub(crate) fn data_dir() -> PathBuf {
     root().join(".sluice")

@@ -1,0 +1,22 @@
+//! The benchmarks: how fast, how lean and how prompt a way from Kafka into Cassandra is, ours and others', on one real stack.
+//!
+//! - What is read: [`records`] makes the records, [`load`] puts them on a topic of the [`ground`], a real Kafka and a real Cassandra.
+//! - What is seen: [`sampler`] reads from `/proc` what processes and machine use.
+//!
+//! One rule: a figure is told with what may have bent it. A run that lost rows, or was disturbed, is shown and never left out.
+
+mod failure;
+mod ground;
+mod load;
+mod proc;
+mod records;
+mod sampler;
+
+pub use failure::BenchError;
+pub use ground::Ground;
+pub use load::Loaded;
+pub use records::{Document, Recipe};
+pub use sampler::{Sampler, Snapshot, Span, Usage};
+
+/// Lines for whoever watches a run.
+pub type Voice = tokio::sync::mpsc::UnboundedSender<String>;
