@@ -35,6 +35,9 @@ pub enum BenchError {
         #[source]
         source: std::io::Error,
     },
+    /// Cassandra does not answer our own bytes.
+    #[error(transparent)]
+    Native(#[from] crate::native::NativeError),
     /// `/proc` cannot be read; only Linux has it.
     #[error("what processes use cannot be read: {0}; the benchmarks run on Linux only")]
     Proc(#[source] std::io::Error),
@@ -59,5 +62,10 @@ impl BenchError {
     pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::File { path, source }
+    }
+
+    pub(crate) fn process(name: &str) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let name = name.to_owned();
+        move |source| Self::Process { name, source }
     }
 }

@@ -48,7 +48,7 @@ pub struct Snapshot {
 }
 
 /// What was used between two moments.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Span {
     /// How long it is.
     pub seconds: f64,

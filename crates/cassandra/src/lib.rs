@@ -12,4 +12,4 @@ pub use migrate::{MigrateError, statements};
 pub use session::{Session, Table};
 pub use settings::CassandraSettings;
 pub use stored::StoredRows;
-pub use users::UserTable;
+pub use users::{UserTable, upsert};

@@ -141,10 +141,8 @@ pub struct UserTable {
 impl UserTable {
     /// Prepares the upsert. A missing keyspace, table or column is [`Class::Misconfigured`].
     pub async fn open(session: &Session, settings: &CassandraSettings) -> Result<Self, CassandraError> {
-        let marks = vec!["?"; COLUMNS.len()].join(", ");
         let (keyspace, table) = (&settings.keyspace, &settings.table);
-        let columns = COLUMNS.join(", ");
-        let statement = format!("INSERT INTO {keyspace}.{table} ({columns}) VALUES ({marks}) USING TIMESTAMP ?");
+        let statement = upsert(settings);
         let insert = prepare(session, &statement).await?;
         let touch = format!("UPDATE {keyspace}.{table} USING TIMESTAMP ? SET gender = null WHERE id = ?");
         let touch = prepare(session, &touch).await?;
@@ -213,6 +211,15 @@ impl UserTable {
     pub async fn reopened(&self) -> Result<Self, CassandraError> {
         Self::open(&Session::connect(&self.settings).await?, &self.settings).await
     }
+}
+
+/// The statement that writes one row: its values are the columns of the row in the order of `schema::row::UserRow`, the version
+/// behind them.
+pub fn upsert(settings: &CassandraSettings) -> String {
+    let marks = vec!["?"; COLUMNS.len()].join(", ");
+    let (keyspace, table) = (&settings.keyspace, &settings.table);
+    let columns = COLUMNS.join(", ");
+    format!("INSERT INTO {keyspace}.{table} ({columns}) VALUES ({marks}) USING TIMESTAMP ?")
 }
 
 pub(crate) async fn prepare(session: &Session, statement: &str) -> Result<PreparedStatement, CassandraError> {

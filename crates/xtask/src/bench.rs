@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: how fast, how lean and how prompt we and others are, on a real stack of its own.
 
+mod ceilings;
+
 use std::path::PathBuf;
 
 use ::bench::{BenchError, Document, Ground, Recipe, Voice};
@@ -25,6 +27,8 @@ pub(crate) struct Bench {
 enum What {
     /// How fast a full topic comes into the table, and what that costs.
     Drain(Drain),
+    /// What the servers and this machine give at most, whoever asks.
+    Ceilings(ceilings::Arguments),
 }
 
 /// Arguments of `bench drain`.
@@ -77,6 +81,7 @@ pub(crate) async fn run(Bench { what }: Bench) -> Result<Exit, Failure> {
     let mut stage = Stage::set()?;
     match what {
         What::Drain(drain) => run_drain(drain, &mut stage).await,
+        What::Ceilings(ceilings) => ceilings::run(ceilings, &mut stage).await,
     }
 }
 

@@ -1,0 +1,98 @@
+//! `cargo xtask bench ceilings`.
+
+use ::bench::{BenchError, CeilingOptions, Ceilings, ClientTool, Ground, Point, Push, Recipe, ceilings};
+use clap::Args;
+use service::Exit;
+
+use crate::bench::Stage;
+use crate::failure::Failure;
+use crate::{table, workspace};
+
+/// Partitions of the topic, as the product has them.
+const PARTITIONS: i32 = 12;
+
+/// Arguments of `bench ceilings`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// How many records are on the topic, and rows in the last measurements.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    records: u64,
+    /// Rows written at each point of the sweep.
+    #[arg(long, default_value_t = 200_000)]
+    sweep_rows: usize,
+    /// How often everything is measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+}
+
+/// Measures them.
+pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
+    let options = CeilingOptions { sweep_rows: arguments.sweep_rows, rounds: arguments.rounds };
+    let (folder, artifacts) = (stage.folder.clone(), stage.artifacts.clone());
+    let measured = stage
+        .attend(async |voice| {
+            let target = folder.clone();
+            let tool = tokio::task::spawn_blocking(move || ClientTool::build(workspace::root(), &target)).await??;
+            let ground = Ground::start(&folder, &workspace::cql(), &artifacts).await?;
+            let loaded = ground.load(Recipe::default(), arguments.records, PARTITIONS, &voice).await?;
+            let ceilings = ceilings(&ground, loaded, tool, options, &voice).await?;
+            ground.stop().await?;
+            Ok::<_, BenchError>(ceilings)
+        })
+        .await?;
+    let Some(ceilings) = measured else { return Ok(Exit::Failed) };
+    stage.screen.show(told(&ceilings))?;
+    stage.screen.leave_region();
+    Ok(Exit::Done)
+}
+
+fn told(ceilings: &Ceilings) -> String {
+    let point = |point: Point| format!("{} x {}", point.rows_per_request, point.in_flight);
+    let figure = |number: f64, digits: usize| Some(format!("{number:.digits$}"));
+    let push = |push: &Push| {
+        vec![
+            Some(point(push.point)),
+            figure(push.rows_per_second, 0),
+            figure(push.client_cpu_us, 2),
+            figure(push.cassandra_cpu_us, 1),
+            figure(push.steal_percent, 1),
+        ]
+    };
+    let pushes = table::plain(
+        &["rows x in flight", "rows/s", "client us", "Cassandra us", "steal %"],
+        &ceilings.finals.iter().map(push).collect::<Vec<_>>(),
+    );
+    let consumer = table::plain(
+        &["consumer alone, records/s", "client us", "Kafka us", "steal %"],
+        &ceilings
+            .consumer
+            .iter()
+            .map(|run| {
+                vec![
+                    figure(run.records_per_second, 0),
+                    figure(run.client_cpu_us, 2),
+                    figure(run.kafka_cpu_us, 2),
+                    figure(run.steal_percent, 1),
+                ]
+            })
+            .collect::<Vec<_>>(),
+    );
+    let both = table::plain(
+        &["both at once, records/s", "clients us", "Kafka us", "Cassandra us", "idle %", "steal %"],
+        &ceilings
+            .both
+            .iter()
+            .map(|run| {
+                vec![
+                    figure(run.records_per_second, 0),
+                    figure(run.clients_cpu_us, 2),
+                    figure(run.kafka_cpu_us, 2),
+                    figure(run.cassandra_cpu_us, 1),
+                    figure(run.idle_percent, 1),
+                    figure(run.steal_percent, 1),
+                ]
+            })
+            .collect::<Vec<_>>(),
+    );
+    format!("{pushes}\nbest: {}\n{consumer}\n{both}\n", point(ceilings.best))
+}
