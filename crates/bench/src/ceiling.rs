@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::Voice;
 use crate::ceiling::point::Pusher;
-pub use crate::ceiling::point::{Point, Push};
+pub use crate::ceiling::point::{Push, PushPoint};
 use crate::ceiling::rows::Rows;
 use crate::client_tool::{ClientTool, ToolRun, cpu_of_ended, figures};
 use crate::failure::BenchError;
@@ -58,7 +58,7 @@ pub struct Ceilings {
     /// The best points with all rows.
     pub finals: Vec<Push>,
     /// The best of them by its median rate.
-    pub best: Point,
+    pub best: PushPoint,
     /// The client library's consumer alone.
     pub consumer: Vec<Consumption>,
     /// Both at once, until both were done.
@@ -178,7 +178,7 @@ async fn warm(
     while pushes.len() < WARM_UPS {
         // In turn, because a single row and a batch go different ways in the server.
         let rows_per_request = if pushes.len().is_multiple_of(2) { 1 } else { 20 };
-        let push = pusher.push(ground, Point { rows_per_request, in_flight: 16 }, rows).await?;
+        let push = pusher.push(ground, PushPoint { rows_per_request, in_flight: 16 }, rows).await?;
         say(format!("warming up, {push}"));
         let (rate, is_batch) = (push.rows_per_second, rows_per_request > 1);
         pushes.push(push);
@@ -198,8 +198,8 @@ async fn sweep(
     options: CeilingOptions,
     say: &impl Fn(String),
 ) -> Result<Vec<Push>, BenchError> {
-    let point = |rows_per_request| IN_FLIGHT.map(|in_flight| Point { rows_per_request, in_flight });
-    let grid: Vec<Point> = ROWS_PER_REQUEST.into_iter().flat_map(point).collect();
+    let point = |rows_per_request| IN_FLIGHT.map(|in_flight| PushPoint { rows_per_request, in_flight });
+    let grid: Vec<PushPoint> = ROWS_PER_REQUEST.into_iter().flat_map(point).collect();
     let mut pushes = Vec::new();
     for round in 0..options.rounds {
         for point in in_turn(&grid, round) {
@@ -212,7 +212,7 @@ async fn sweep(
 }
 
 /// Forth in even rounds and back in odd ones, so that a drift of the machine is nobody's gain.
-fn in_turn(points: &[Point], round: u32) -> Vec<Point> {
+fn in_turn(points: &[PushPoint], round: u32) -> Vec<PushPoint> {
     let mut points = points.to_vec();
     if round % 2 == 1 {
         points.reverse();
@@ -221,8 +221,8 @@ fn in_turn(points: &[Point], round: u32) -> Vec<Point> {
 }
 
 /// The points with the highest median rates, the best first.
-fn best_of(pushes: &[Push], count: usize) -> Vec<Point> {
-    let mut points: Vec<(f64, Point)> = Vec::new();
+fn best_of(pushes: &[Push], count: usize) -> Vec<PushPoint> {
+    let mut points: Vec<(f64, PushPoint)> = Vec::new();
     for push in pushes {
         if points.iter().all(|(_, point)| *point != push.point) {
             let rates = pushes.iter().filter(|other| other.point == push.point).map(|other| other.rows_per_second);
@@ -263,7 +263,7 @@ async fn at_once(
     loaded: &Loaded,
     tool: &ClientTool,
     pusher: &mut Pusher,
-    best: Point,
+    best: PushPoint,
 ) -> Result<Both, BenchError> {
     pusher.make_ready(ground, best, usize::MAX).await?;
     let sampler = Sampler::start(&ground.servers()?)?;
@@ -323,7 +323,7 @@ mod tests {
     use super::*;
 
     fn push(in_flight: usize, rate: f64) -> Push {
-        Push { rows_per_second: rate, ..Push::of(Point { rows_per_request: 10, in_flight }) }
+        Push { rows_per_second: rate, ..Push::of(PushPoint { rows_per_request: 10, in_flight }) }
     }
 
     #[test]
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn rounds_go_forth_and_back() {
-        let grid = [1, 2, 4].map(|in_flight| Point { rows_per_request: 1, in_flight });
+        let grid = [1, 2, 4].map(|in_flight| PushPoint { rows_per_request: 1, in_flight });
         let order = |round| in_turn(&grid, round).into_iter().map(|point| point.in_flight).collect::<Vec<_>>();
         assert_eq!([order(0), order(1), order(2)], [[1, 2, 4], [4, 2, 1], [1, 2, 4]]);
     }

@@ -16,7 +16,7 @@ mod proc;
 mod records;
 mod sampler;
 
-pub use ceiling::{Both, CeilingOptions, Ceilings, Consumption, Point, Push, ceilings};
+pub use ceiling::{Both, CeilingOptions, Ceilings, Consumption, Push, PushPoint, ceilings};
 pub use client_tool::ClientTool;
 pub use failure::BenchError;
 pub use ground::Ground;

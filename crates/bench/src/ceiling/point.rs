@@ -15,7 +15,7 @@ use crate::sampler::Sampler;
 
 /// Where on the grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Point {
+pub struct PushPoint {
     /// Rows of one request; more than one are an unlogged batch.
     pub rows_per_request: usize,
     /// Requests that are not answered yet.
@@ -27,7 +27,7 @@ pub struct Point {
 pub struct Push {
     /// Where.
     #[serde(flatten)]
-    pub point: Point,
+    pub point: PushPoint,
     /// Rows written.
     pub rows: usize,
     /// From the first request to the last answer.
@@ -48,7 +48,7 @@ pub struct Push {
 
 impl fmt::Display for Push {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Point { rows_per_request, in_flight } = self.point;
+        let PushPoint { rows_per_request, in_flight } = self.point;
         write!(
             f,
             "{rows_per_request} x {in_flight}: {:.0} rows/s, client {:.2} us, Cassandra {:.1} us",
@@ -81,7 +81,12 @@ impl Pusher {
 
     /// Empties the table, makes the first `rows` ready, at most all there are, and waits until the server rests; whether it
     /// did.
-    pub(crate) async fn make_ready(&mut self, ground: &Ground, point: Point, rows: usize) -> Result<bool, BenchError> {
+    pub(crate) async fn make_ready(
+        &mut self,
+        ground: &Ground,
+        point: PushPoint,
+        rows: usize,
+    ) -> Result<bool, BenchError> {
         self.frames = None;
         let (ready, prepared, rows) = (Arc::clone(&self.rows), self.prepared.clone(), rows.min(self.rows.len()));
         let make = move || ready.frames(&prepared, rows, point.rows_per_request);
@@ -91,7 +96,7 @@ impl Pusher {
     }
 
     /// Pushes what was made ready; when the last answer had come.
-    pub(crate) async fn go(&mut self, point: Point) -> Result<(Pass, Instant), BenchError> {
+    pub(crate) async fn go(&mut self, point: PushPoint) -> Result<(Pass, Instant), BenchError> {
         let missing = || BenchError::Unreadable("a push was broken off before this one".to_owned());
         let mut connection = self.connection.take().ok_or_else(missing)?;
         let frames = self.frames.clone().ok_or_else(missing)?;
@@ -105,7 +110,7 @@ impl Pusher {
     }
 
     /// All of it, measured.
-    pub(crate) async fn push(&mut self, ground: &Ground, point: Point, rows: usize) -> Result<Push, BenchError> {
+    pub(crate) async fn push(&mut self, ground: &Ground, point: PushPoint, rows: usize) -> Result<Push, BenchError> {
         let at_rest = self.make_ready(ground, point, rows).await?;
         let rows = self.frames.as_ref().map_or(0, |frames| frames.rows);
         let sampler = Sampler::start(&ground.servers()?)?;
@@ -130,7 +135,7 @@ impl Pusher {
 
 impl Push {
     /// Nothing yet.
-    pub(crate) fn of(point: Point) -> Self {
+    pub(crate) fn of(point: PushPoint) -> Self {
         Self {
             point,
             rows: 0,

@@ -1,6 +1,6 @@
 //! `cargo xtask bench ceilings`.
 
-use ::bench::{BenchError, CeilingOptions, Ceilings, ClientTool, Ground, Point, Push, Recipe, ceilings};
+use ::bench::{BenchError, CeilingOptions, Ceilings, ClientTool, Ground, Push, PushPoint, Recipe, ceilings};
 use clap::Args;
 use service::Exit;
 
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
 }
 
 fn told(ceilings: &Ceilings) -> String {
-    let point = |point: Point| format!("{} x {}", point.rows_per_request, point.in_flight);
+    let point = |point: PushPoint| format!("{} x {}", point.rows_per_request, point.in_flight);
     let figure = |number: f64, digits: usize| Some(format!("{number:.digits$}"));
     let push = |push: &Push| {
         vec![
