@@ -1,29 +1,61 @@
 //! The benchmarks: how fast, how lean and how prompt a way from Kafka into Cassandra is, ours and others', on one real stack.
 //!
-//! - What is read: [`records`] makes the records, [`load`] puts them on a topic of the [`ground`], a real Kafka and a real Cassandra.
+//! - What is read: [`records`] makes the records, [`load`] puts them on a topic of the [`ground`], a real Kafka and a real
+//!   Cassandra, and [`expected`] is what has to become of them.
+//! - Who reads: a [`contender`], ours or that of a [`peer`].
+//! - What is done: a [`drain`] is one run, a [`contest`] is [`rounds`] of several, as a [`plan`] says.
 //! - What is possible at all: [`ceiling`], with [`client_tool`] and [`native`] in the place of any pipeline.
-//! - What is seen: [`sampler`] reads from `/proc` what processes and machine use.
+//! - What is seen: [`sampler`] reads from [`proc`] what processes and machine use, a [`curve`] is the way of a run, the [`census`]
+//!   reads the whole table with a [`checksum`].
+//! - What comes out: a [`run`], the [`comparison`] of many with [`statistics`], [`results`] of a [`machine`], and a [`table`].
 //!
 //! One rule: a figure is told with what may have bent it. A run that lost rows, or was disturbed, is shown and never left out.
 
 mod ceiling;
+mod census;
+mod checksum;
 mod client_tool;
+mod comparison;
+mod contender;
+mod contest;
+mod curve;
+mod drain;
+mod expected;
 mod failure;
 mod ground;
 mod load;
+mod machine;
 mod native;
+mod peer;
+mod plan;
 mod proc;
 mod records;
+mod results;
+mod rounds;
+mod run;
 mod sampler;
+mod statistics;
+pub mod table;
 
 pub use ceiling::{Both, CeilingOptions, Ceilings, Consumption, Push, PushPoint, ceilings};
+pub use census::Census;
 pub use client_tool::ClientTool;
+pub use comparison::{Compared, Line, compare};
+pub use contender::{Contender, Offsets};
+pub use contest::{Case, Found};
+pub use curve::{Curve, Point};
 pub use failure::BenchError;
 pub use ground::Ground;
 pub use load::Loaded;
+pub use machine::{Machine, Revision};
 pub use native::NativeError;
+pub use peer::{Installed, Peer};
+pub use plan::{Growth, PARTITIONS, Plan, scale};
 pub use records::{Document, Recipe};
+pub use results::Results;
+pub use run::{CpuPerRecord, End, Run};
 pub use sampler::{Sampler, Snapshot, Span, Usage};
+pub use statistics::Spread;
 
 /// Lines for whoever watches a run.
 pub type Voice = tokio::sync::mpsc::UnboundedSender<String>;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use chrono::Utc;
+use futures::{StreamExt as _, stream};
 use kafka::Producer;
 use schema::topics::TopicSpec;
 use serde::Serialize;
 
 use crate::Voice;
+use crate::expected::Expected;
 use crate::failure::BenchError;
 use crate::ground::{CLIENT, Ground};
 use crate::records::Recipe;
@@ -31,6 +33,8 @@ pub struct Loaded {
     pub value_bytes: u64,
     /// How long the loading took.
     pub seconds: f64,
+    #[serde(skip)]
+    pub(crate) expected: Arc<Expected>,
 }
 
 impl Ground {
@@ -56,16 +60,20 @@ impl Ground {
         self.admin().create_topics(&[(topic.as_str(), spec)], 1).await?;
         let producer = Producer::new(&self.kafka, CLIENT)?;
         let (began, name) = (Instant::now(), Arc::<str>::from(topic.as_str()));
-        let bytes: u64 = stream::iter(0..records)
+        let (mut bytes, mut expected, now) = (0, Expected::default(), Utc::now());
+        let mut sending = stream::iter(0..records)
             .map(|index| {
                 let record = recipe.record(index, &name);
-                let bytes = record.value.as_ref().map_or(0, Vec::len) as u64;
-                let sent = producer.send(record);
-                async move { sent.await.map(|_| bytes) }
+                let sent = producer.send(record.clone());
+                async move { (index, record, sent.await) }
             })
-            .buffer_unordered(UNDER_WAY)
-            .try_fold(0, |sum, bytes| std::future::ready(Ok(sum + bytes)))
-            .await?;
+            .buffer_unordered(UNDER_WAY);
+        while let Some((index, record, delivered)) = sending.next().await {
+            bytes += record.value.as_ref().map_or(0, Vec::len) as u64;
+            expected.stored(index, recipe.hot_key(index).is_some(), record, delivered?, now);
+        }
+        drop(sending);
+        expected.finish();
         let loaded = Loaded {
             topic,
             recipe,
@@ -73,6 +81,7 @@ impl Ground {
             partitions,
             value_bytes: bytes / records.max(1),
             seconds: began.elapsed().as_secs_f64(),
+            expected: Arc::new(expected),
         };
         let _ = voice.send(format!(
             "{} records of {} bytes on {partitions} partitions in {:.1} s",

@@ -58,6 +58,8 @@ pub struct Span {
     pub steal_percent: f64,
     /// Time of all processors that nobody used, percent.
     pub idle_percent: f64,
+    /// Cores that were used on average, by whomever.
+    pub busy_cores: f64,
 }
 
 impl Snapshot {
@@ -74,8 +76,12 @@ impl Snapshot {
         let (now, then) = (self.processors, earlier.processors);
         let total = now.total.saturating_sub(then.total).max(1) as f64;
         let percent = |now: u64, then: u64| 100.0 * now.saturating_sub(then) as f64 / total;
+        let seconds = self.at.duration_since(earlier.at).as_secs_f64();
+        let unused = |processors: Processors| processors.idle + processors.stolen;
+        let busy = total - unused(now).saturating_sub(unused(then)) as f64;
         Span {
-            seconds: self.at.duration_since(earlier.at).as_secs_f64(),
+            seconds,
+            busy_cores: busy / proc::ticks_per_second() / seconds.max(f64::EPSILON),
             cpu: self.trees.keys().map(|name| (*name, cpu(name))).collect(),
             steal_percent: percent(now.stolen, then.stolen),
             idle_percent: percent(now.idle, then.idle),

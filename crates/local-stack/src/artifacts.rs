@@ -147,6 +147,12 @@ impl Artifacts {
         Self::ensure_on(&Machine::of_process(), progress)
     }
 
+    /// The version of the Java that both servers run on, such as `17.0.15`.
+    #[must_use]
+    pub fn java_version(&self) -> &str {
+        &self.java.version
+    }
+
     /// [`Artifacts::ensure`] on a machine that is described instead of looked at.
     ///
     /// # Errors

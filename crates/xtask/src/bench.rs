@@ -1,12 +1,18 @@
 //! `cargo xtask bench`: how fast, how lean and how prompt we and others are, on a real stack of its own.
 
 mod ceilings;
+mod contenders;
+mod drain;
+mod growth;
+mod scale;
 
 use std::path::PathBuf;
 
-use ::bench::{BenchError, Document, Ground, Recipe, Voice};
+use ::bench::{BenchError, Ground, Machine, Plan, Results, Revision, Voice, table};
+use chrono::Utc;
 use clap::{Args, Subcommand};
 use local_stack::Artifacts;
+use serde_json::Value;
 use service::Exit;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -26,24 +32,32 @@ pub(crate) struct Bench {
 #[derive(Subcommand)]
 enum What {
     /// How fast a full topic comes into the table, and what that costs.
-    Drain(Drain),
+    Drain(drain::Arguments),
+    /// The same for us under more and more records, bytes, partitions and dead letters.
+    Growth(growth::Arguments),
+    /// The same for more and more processes of ours, and for more shards of one.
+    Scale(scale::Arguments),
     /// What the servers and this machine give at most, whoever asks.
     Ceilings(ceilings::Arguments),
 }
 
-/// Arguments of `bench drain`.
-#[derive(Args)]
-struct Drain {
-    /// How many records are on the topic.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    records: u64,
+/// Measures.
+pub(crate) async fn run(Bench { what }: Bench) -> Result<Exit, Failure> {
+    let mut stage = Stage::set()?;
+    match what {
+        What::Drain(drain) => drain::run(drain, &mut stage).await,
+        What::Growth(growth) => growth::run(growth, &mut stage).await,
+        What::Scale(scale) => scale::run(scale, &mut stage).await,
+        What::Ceilings(ceilings) => ceilings::run(ceilings, &mut stage).await,
+    }
 }
 
 /// What every benchmark has while it runs.
 pub(crate) struct Stage {
+    /// For servers' data, contenders and logs.
     pub(crate) folder: PathBuf,
-    pub(crate) artifacts: Artifacts,
     pub(crate) screen: Screen,
+    pub(crate) artifacts: Artifacts,
     signals: Signals,
 }
 
@@ -53,6 +67,38 @@ impl Stage {
         std::fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
         let artifacts = servers::fetch(&folder.join("stack"))?;
         Ok(Self { folder, artifacts, screen: Screen::on_stdout(), signals: Signals::watch()? })
+    }
+
+    /// Holds a contest on servers of its own and shows what it found. A failed run makes the command fail, after all of them
+    /// were made.
+    pub(crate) async fn contest(
+        &mut self,
+        command: &'static str,
+        settings: Value,
+        plans: Vec<Plan>,
+        rounds: u32,
+    ) -> Result<Exit, Failure> {
+        let (folder, artifacts) = (self.folder.clone(), self.artifacts.clone());
+        let (machine, revision) = (Machine::here(&artifacts), Revision::of(workspace::root()));
+        let began = Utc::now();
+        let head = move |found| {
+            let (machine, revision, settings) = (machine.clone(), revision.clone(), settings.clone());
+            Results { command, began, machine, revision, settings, found }
+        };
+        let act = async move |voice: Voice| {
+            // Whoever listens no more does not stop the run.
+            let _ = voice.send("starting Kafka and Cassandra".to_owned());
+            let ground = Ground::start(&folder, &workspace::cql(), &artifacts).await?;
+            let cases = ground.prepare(plans, &voice).await?;
+            let held = ground.hold(cases, rounds, head, &workspace::bench_results(), &voice).await?;
+            ground.stop().await?;
+            Ok(held)
+        };
+        let Some((found, path)) = self.attend(act).await? else { return Ok(Exit::Failed) };
+        self.screen.show(table::comparison(&found.comparison))?;
+        self.screen.leave_region();
+        self.screen.say(&format!("everything about it is in {}", path.display()))?;
+        Ok(if found.runs.iter().all(|run| run.passed) { Exit::Done } else { Exit::Failed })
     }
 
     /// Does it, telling what it says; none when it was ended early, with everything that it had started.
@@ -74,27 +120,4 @@ impl Stage {
         }
         Ok(Some(outcome?))
     }
-}
-
-/// Measures.
-pub(crate) async fn run(Bench { what }: Bench) -> Result<Exit, Failure> {
-    let mut stage = Stage::set()?;
-    match what {
-        What::Drain(drain) => run_drain(drain, &mut stage).await,
-        What::Ceilings(ceilings) => ceilings::run(ceilings, &mut stage).await,
-    }
-}
-
-async fn run_drain(drain: Drain, stage: &mut Stage) -> Result<Exit, Failure> {
-    let (folder, artifacts) = (stage.folder.clone(), stage.artifacts.clone());
-    let outcome = stage
-        .attend(async |voice| {
-            let _ = voice.send("starting Kafka and Cassandra".to_owned());
-            let ground = Ground::start(&folder, &workspace::cql(), &artifacts).await?;
-            let recipe = Recipe { document: Document::Flat, ..Recipe::default() };
-            ground.load(recipe, drain.records, 12, &voice).await?;
-            ground.stop().await
-        })
-        .await?;
-    Ok(if outcome.is_some() { Exit::Done } else { Exit::Failed })
 }

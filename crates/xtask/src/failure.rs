@@ -126,6 +126,20 @@ pub(crate) enum Failure {
     /// The benchmark could not be carried out.
     #[error("the benchmark could not be carried out: {0}")]
     Bench(#[from] bench::BenchError),
+    /// Nobody of that name takes part in benchmarks.
+    #[error("there is no contender {name}: known are {known}, or all")]
+    NoContender {
+        /// The name.
+        name: String,
+        /// Names that there are.
+        known: String,
+    },
+    /// The images' Dockerfile does not say how they are built.
+    #[error("{} sets no CARGO_PROFILE_RELEASE_*: build with --quick-build, or mend it", path.display())]
+    NoImageProfile {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file cannot be read or written.
     #[error("{} cannot be used: {source}; mend that and try again", path.display())]
     File {

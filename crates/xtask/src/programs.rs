@@ -31,6 +31,20 @@ impl Programs {
         Self::built(command, &[name])
     }
 
+    /// Builds the binaries of the packages `names` as the images have them. Blocks.
+    pub(crate) fn as_in_images(names: &[&'static str]) -> Result<Self, Failure> {
+        let path = workspace::root().join("docker").join("Dockerfile");
+        let dockerfile = std::fs::read_to_string(&path).map_err(Failure::file(&path))?;
+        let profile = image_profile(&dockerfile);
+        if profile.is_empty() {
+            return Err(Failure::NoImageProfile { path });
+        }
+        let mut command = cargo_build(names);
+        // Another folder, so that neither build throws the other's away.
+        command.arg("--release").envs(profile).env("CARGO_TARGET_DIR", workspace::root().join("target").join("images"));
+        Self::built(command, names)
+    }
+
     fn built(mut command: Command, names: &[&'static str]) -> Result<Self, Failure> {
         command.current_dir(workspace::root()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Process::spawn(command).map_err(Failure::NoCargo)?;
@@ -66,6 +80,15 @@ fn cargo_build(names: &[&'static str]) -> Command {
     command
 }
 
+/// What a Dockerfile sets of cargo's profile for release, as variables.
+fn image_profile(dockerfile: &str) -> Vec<(&str, &str)> {
+    let settings = dockerfile.lines().filter_map(|line| line.strip_prefix("ENV ")).flat_map(str::split_whitespace);
+    settings
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| name.starts_with("CARGO_PROFILE_RELEASE_"))
+        .collect()
+}
+
 /// Name and path in a message of cargo about a finished program ("External tools" in the Cargo book).
 fn executable(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
@@ -77,6 +100,15 @@ fn executable(line: &str) -> Option<(String, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_profile_of_the_images_is_found_in_their_dockerfile() {
+        let path = workspace::root().join("docker").join("Dockerfile");
+        let profile = std::fs::read_to_string(path).unwrap();
+        let profile = image_profile(&profile);
+        assert!(profile.iter().any(|(name, _)| *name == "CARGO_PROFILE_RELEASE_LTO"), "{profile:?}");
+        assert!(image_profile("ENV A=b\nRUN CARGO_PROFILE_RELEASE_LTO=fat cargo\n").is_empty());
+    }
 
     #[test]
     fn a_finished_program_is_found_in_what_cargo_says() {

@@ -23,6 +23,11 @@ pub(crate) fn bench_dir() -> PathBuf {
     root().join("target").join("bench")
 }
 
+/// Where the results of benchmarks are kept.
+pub(crate) fn bench_results() -> PathBuf {
+    root().join("bench").join("results")
+}
+
 /// Where a stack keeps what it has; git ignores it.
 pub(crate) fn data_dir() -> PathBuf {
     root().join(".sluice")

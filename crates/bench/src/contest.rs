@@ -1,0 +1,80 @@
+//! Cases one after another in rounds: contenders on one topic, or one contender on several, or by several processes.
+
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::Voice;
+use crate::comparison::{Line, compare};
+use crate::contender::Contender;
+use crate::drain::Drain;
+use crate::failure::BenchError;
+use crate::ground::Ground;
+use crate::load::Loaded;
+use crate::results::Results;
+use crate::rounds::order;
+use crate::run::Run;
+
+/// More records than that do not warm the servers up any better.
+const LONG: u64 = 1_000_000;
+
+/// What runs once in each round.
+#[derive(Debug, Clone, Serialize)]
+pub struct Case {
+    /// Its name; no other case of the contest has it.
+    pub name: String,
+    /// Who.
+    pub contender: Contender,
+    /// On which topic.
+    pub topic: Loaded,
+    /// So many processes share the work.
+    pub processes: u32,
+}
+
+/// What a contest found out.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found {
+    /// What ran.
+    pub cases: Vec<Case>,
+    /// Side by side; the first case is what the others are compared with.
+    pub comparison: Vec<Line>,
+    /// Every run, failed ones too.
+    pub runs: Vec<Run>,
+}
+
+impl Ground {
+    /// Runs every case once in each of `rounds`, and a large one once more before, to warm the servers up. The results that
+    /// `head` makes of what was found so far are written to `folder` after each run.
+    ///
+    /// # Errors
+    /// A server does not answer, or a contender cannot be started. What was found before that is written.
+    pub async fn hold(
+        &self,
+        cases: Vec<Case>,
+        rounds: u32,
+        head: impl Fn(Found) -> Results<Found>,
+        folder: &Path,
+        voice: &Voice,
+    ) -> Result<(Found, PathBuf), BenchError> {
+        // Not the smallest one, which would leave them cold, and not the largest one, which takes long.
+        let size = |case: &&Case| Reverse(Some(case.topic.records).filter(|records| *records <= LONG));
+        let mut runs = vec![(0, cases.iter().min_by_key(size))];
+        for round in 1..=rounds {
+            runs.extend(order(cases.len(), round).into_iter().map(|place| (round, cases.get(place))));
+        }
+        let mut found = Found { cases: cases.clone(), comparison: Vec::new(), runs: Vec::new() };
+        let mut path = PathBuf::new();
+        for (round, case) in runs {
+            let Some(case) = case else { continue };
+            let run = Drain { ground: self, case, voice }.run().await?;
+            let run = Run { round, is_warm_up: round == 0, ..run };
+            // Whoever listens no more does not stop the contest.
+            let _ = voice.send(run.line());
+            found.runs.push(run);
+            found.comparison = compare(&found.runs);
+            path = head(found.clone()).write(folder)?;
+        }
+        Ok((found, path))
+    }
+}

@@ -1,0 +1,125 @@
+//! Who takes part: ours is built, others are installed.
+
+use ::bench::{Contender, Installed, Peer};
+use clap::Args;
+
+use super::Stage;
+use crate::failure::Failure;
+use crate::programs::Programs;
+use crate::workspace;
+
+/// Everybody who can be installed, in all variants.
+const ALL: &str = "all";
+/// The service that is measured.
+pub(crate) const PROCESSOR: &str = "stream-processor";
+
+/// Arguments that say who takes part.
+#[derive(Args)]
+pub(crate) struct Contenders {
+    /// Names, comma separated: `sluice`, `sluice/single`, a folder of `bench/peers`, or such a folder and one of its variants
+    /// as in `spark/tuned`; `all` for everybody who can be installed. The first is what the others are compared with.
+    #[arg(long = "contender", value_name = "NAME,...", value_delimiter = ',', default_value = "sluice")]
+    names: Vec<String>,
+    #[command(flatten)]
+    build: Build,
+}
+
+/// Arguments that say how the services are built.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Build {
+    /// Build the services as cargo does for release, without the link-time optimisation of the images: quicker to build.
+    #[arg(long)]
+    quick_build: bool,
+}
+
+impl Build {
+    /// Builds them. Blocks.
+    pub(crate) fn programs(self, names: &[&'static str]) -> Result<Programs, Failure> {
+        if self.quick_build { Programs::build(names, true) } else { Programs::as_in_images(names) }
+    }
+
+    /// What it is, for results.
+    pub(crate) fn name(self) -> &'static str {
+        if self.quick_build { "release" } else { "images" }
+    }
+}
+
+impl Contenders {
+    /// How ours is built.
+    pub(crate) fn build(&self) -> Build {
+        self.build
+    }
+
+    /// Builds and installs them. Blocks.
+    pub(crate) fn ready(&self, stage: &mut Stage) -> Result<Vec<Contender>, Failure> {
+        let home = stage.folder.join("peers");
+        let folder = workspace::root().join("bench").join("peers");
+        let peers = if folder.exists() { Peer::all(&folder)? } else { Vec::new() };
+        stage.screen.say("building the services")?;
+        let ours = Contender::all_of_ours(self.build.programs(&[PROCESSOR])?.path(PROCESSOR)?);
+        let known = ours.iter().cloned().chain(peers.iter().flat_map(|peer| peer.contenders(&home)));
+        let chosen = chosen(&self.names, known.collect())?;
+        let mut lacking = Vec::new();
+        for peer in peers.iter().filter(|peer| chosen.iter().any(|contender| of_peer(contender, peer))) {
+            stage.screen.say(&format!("installing {}", peer.name))?;
+            match peer.install(&home)? {
+                Installed::Ready => {}
+                Installed::Lacks(what) => {
+                    stage.screen.say(&format!("without {}: {what}", peer.name))?;
+                    lacking.push(&peer.name);
+                }
+                Installed::Failed(log) => {
+                    stage.screen.say(&format!("without {}: its install failed, see {}", peer.name, log.display()))?;
+                    lacking.push(&peer.name);
+                }
+            }
+        }
+        let is_ready = |contender: &Contender| !lacking.iter().any(|name| folder_of(contender) == name.as_str());
+        Ok(chosen.into_iter().filter(is_ready).collect())
+    }
+}
+
+fn folder_of(contender: &Contender) -> &str {
+    contender.name.split('/').next().unwrap_or_default()
+}
+
+fn of_peer(contender: &Contender, peer: &Peer) -> bool {
+    folder_of(contender) == peer.name
+}
+
+/// Those of the known ones that were named, in the order of the names, each once.
+fn chosen(names: &[String], known: Vec<Contender>) -> Result<Vec<Contender>, Failure> {
+    let mut chosen: Vec<Contender> = Vec::new();
+    for name in names {
+        let named: Vec<_> = known.iter().filter(|contender| name == ALL || contender.name == *name).collect();
+        if named.is_empty() {
+            let known: Vec<_> = known.iter().map(|contender| contender.name.as_str()).collect();
+            return Err(Failure::NoContender { name: name.clone(), known: known.join(", ") });
+        }
+        for contender in named {
+            if !chosen.iter().any(|one| one.name == contender.name) {
+                chosen.push(contender.clone());
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn contenders_are_chosen_in_the_order_of_their_names_and_an_unknown_one_is_told() {
+        let known = || Contender::all_of_ours(Path::new("p"));
+        let names = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            chosen(&names, known()).map(|chosen| chosen.into_iter().map(|one| one.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["sluice/single", "all"]).unwrap(), ["sluice/single", "sluice"]);
+        let refused = names(&["flume"]).unwrap_err().to_string();
+        assert!(refused.contains("flume") && refused.contains("sluice/single"), "{refused}");
+    }
+}
