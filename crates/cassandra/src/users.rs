@@ -3,6 +3,8 @@
 //! Every write carries `USING TIMESTAMP version_us`, so that repeats and older versions, in any order, leave the newest row
 //! (I3). Absent fields are written as null, never left unset: an older value must not show through.
 
+use std::sync::{Arc, OnceLock};
+
 use schema::row::UserRow;
 use scylla::SerializeRow;
 use scylla::statement::batch::{Batch, BatchType};
@@ -10,6 +12,7 @@ use scylla::statement::prepared::PreparedStatement;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
+use crate::batch_limits::BatchLimits;
 use crate::error::{CassandraError, Class};
 use crate::session::Session;
 use crate::settings::CassandraSettings;
@@ -44,11 +47,8 @@ pub(crate) const COLUMNS: &[&str] = &[
     "schema_id",
 ];
 
-/// Largest batch in bytes, by [`weight`]: the server warns above 5 KiB (`batch_size_warn_threshold`).
-const BATCH_BYTES: usize = 5_000;
-/// The server warns about unlogged batches over more than so many partitions
-/// (`unlogged_batch_across_partitions_warn_threshold`).
-const BATCH_ROWS: usize = 10;
+/// Rows of the largest batch, whatever the server takes: beyond, a batch gains nothing and its latency grows.
+const MOST_ROWS: usize = 50;
 /// What the server counts for a cell beside its value: timestamp 8, TTL 4, local deletion time 8 (`AbstractCell.dataSize` of
 /// Cassandra 5.0).
 const CELL_BYTES: usize = 20;
@@ -134,6 +134,9 @@ pub struct UserTable {
     session: Session,
     insert: PreparedStatement,
     touch: PreparedStatement,
+    /// By the number of rows less two: a batch of the driver is one statement over and over.
+    batches: Arc<[OnceLock<Batch>]>,
+    limits: BatchLimits,
     statement: String,
     settings: CassandraSettings,
 }
@@ -146,7 +149,16 @@ impl UserTable {
         let insert = prepare(session, &statement).await?;
         let touch = format!("UPDATE {keyspace}.{table} USING TIMESTAMP ? SET gender = null WHERE id = ?");
         let touch = prepare(session, &touch).await?;
-        Ok(Self { session: session.clone(), insert, touch, statement, settings: settings.clone() })
+        let of_server = BatchLimits::of_server(session).await?;
+        let rows = if settings.batch_rows == 0 { of_server.rows.min(MOST_ROWS) } else { settings.batch_rows };
+        let limits = BatchLimits { rows, ..of_server };
+        let batches = (2..=limits.rows).map(|_| OnceLock::new()).collect();
+        Ok(Self { session: session.clone(), insert, touch, batches, limits, statement, settings: settings.clone() })
+    }
+
+    /// How large a batch may be.
+    pub fn limits(&self) -> BatchLimits {
+        self.limits
     }
 
     /// `keyspace.table`.
@@ -156,8 +168,7 @@ impl UserTable {
 
     /// How many of the first rows go into one batch: at least one.
     pub fn batch_of(&self, rows: &[UserRow<'_>]) -> usize {
-        let most = if self.settings.batch_rows == 0 { BATCH_ROWS } else { self.settings.batch_rows };
-        fitting(rows.iter().map(weight), most)
+        fitting(rows.iter().map(weight), self.limits)
     }
 
     /// Which replica leads for a key. Rows of one batch should share it; on a single node all do.
@@ -178,16 +189,26 @@ impl UserTable {
             [] => return Ok(()),
             [row] => self.session.driver.execute_unpaged(&self.insert, Values::from(row)).await,
             rows => {
-                let mut batch = Batch::new(BatchType::Unlogged);
-                for _ in rows {
-                    batch.append_statement(self.insert.clone());
-                }
-                batch.set_is_idempotent(true);
                 let values: Vec<_> = rows.iter().map(Values::from).collect();
-                self.session.driver.batch(&batch, values).await
+                match self.batches.get(rows.len() - 2) {
+                    Some(batch) => {
+                        let batch = batch.get_or_init(|| self.batch(rows.len()));
+                        self.session.driver.batch(batch, values).await
+                    }
+                    None => self.session.driver.batch(&self.batch(rows.len()), values).await,
+                }
             }
         };
         result.map(|_| ()).map_err(CassandraError::from)
+    }
+
+    fn batch(&self, rows: usize) -> Batch {
+        let mut batch = Batch::new(BatchType::Unlogged);
+        for _ in 0..rows {
+            batch.append_statement(self.insert.clone());
+        }
+        batch.set_is_idempotent(true);
+        batch
     }
 
     /// Whether a row could be written where the row of key `id` goes: the upsert is prepared again, and something that
@@ -265,12 +286,12 @@ fn weight(row: &UserRow<'_>) -> usize {
         + ROW_BYTES
 }
 
-/// How many of the first rows stay below both of the server's thresholds: at least one.
-fn fitting(sizes: impl IntoIterator<Item = usize>, rows: usize) -> usize {
+/// How many of the first rows stay within both limits: at least one.
+fn fitting(sizes: impl IntoIterator<Item = usize>, limits: BatchLimits) -> usize {
     let mut bytes = 0;
-    let below = sizes.into_iter().take(rows).take_while(|size| {
+    let below = sizes.into_iter().take(limits.rows).take_while(|size| {
         bytes += size;
-        bytes <= BATCH_BYTES
+        bytes <= limits.bytes
     });
     below.count().max(1)
 }
@@ -281,9 +302,10 @@ mod tests {
 
     #[test]
     fn a_batch_stays_below_the_servers_warnings() {
-        assert_eq!(fitting([430; 50], BATCH_ROWS), 10, "by rows");
-        assert_eq!(fitting([1_100; 50], BATCH_ROWS), 4, "by bytes");
-        assert_eq!(fitting([900_000; 50], BATCH_ROWS), 1, "a large row still goes, alone");
-        assert_eq!(fitting([10], BATCH_ROWS), 1);
+        let stock = BatchLimits::STOCK;
+        assert_eq!(fitting([430; 50], stock), 10, "by rows");
+        assert_eq!(fitting([1_100; 50], stock), 4, "by bytes");
+        assert_eq!(fitting([900_000; 50], stock), 1, "a large row still goes, alone");
+        assert_eq!(fitting([10], stock), 1);
     }
 }

@@ -140,6 +140,11 @@ impl Assignments {
         self.budget.has_room()
     }
 
+    /// How many reports are worth waking up for while there is no room.
+    pub(crate) fn worth_waking(&self) -> usize {
+        self.budget.worth_waking()
+    }
+
     /// Begins an epoch of a partition.
     pub(crate) fn add(&mut self, topic: &str, partition: i32, start: Start) {
         self.epochs += 1;

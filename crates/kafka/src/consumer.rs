@@ -46,7 +46,7 @@ use crate::settings::{GroupProtocol, KafkaSettings};
 use crate::status::{Counters, Status};
 
 /// Longest wait of one poll: how late a shutdown, a commit or a rebalance can be noticed.
-pub(crate) const POLL: Duration = Duration::from_millis(100);
+pub(crate) const POLL: Duration = Duration::from_millis(200);
 /// Records taken between two looks at everything else.
 const BURST: usize = 256;
 /// A budget that stays spent this long means an outage: pause, so that polling can go on and keeps the membership.
@@ -97,8 +97,12 @@ pub struct GroupConsumer {
 }
 
 impl GroupConsumer {
-    /// Joins the group and delivers records into `work` until [`Self::stop`].
-    pub fn spawn(settings: &KafkaSettings, options: Options, work: UnboundedSender<Work>) -> Result<Self, ClientError> {
+    /// Joins the group and delivers records into `work`, as many at a time as were at hand, until [`Self::stop`].
+    pub fn spawn(
+        settings: &KafkaSettings,
+        options: Options,
+        work: UnboundedSender<Vec<Work>>,
+    ) -> Result<Self, ClientError> {
         let member = Member::new(settings, &options)?;
         let stop = Arc::new(AtomicBool::new(false));
         let status = Arc::new(Status::default());
@@ -111,6 +115,7 @@ impl GroupConsumer {
             inbox,
             reports: Vec::new(),
             work,
+            fresh: Vec::new(),
             stop: Arc::clone(&stop),
             status: Arc::clone(&status),
             spent_since: None,
@@ -158,7 +163,9 @@ pub(crate) struct Polling {
     pub(crate) assignments: Assignments,
     pub(crate) inbox: Arc<Inbox>,
     reports: Vec<Report>,
-    work: UnboundedSender<Work>,
+    work: UnboundedSender<Vec<Work>>,
+    /// Taken in this turn, not handed out yet.
+    fresh: Vec<Work>,
     stop: Arc<AtomicBool>,
     pub(crate) status: Arc<Status>,
     spent_since: Option<Instant>,
@@ -211,10 +218,11 @@ impl Polling {
         }
         if self.paused {
             self.take_one(POLL)?;
+            self.hand_out()
         } else {
-            self.inbox.wait(POLL);
+            self.inbox.wait(POLL, self.assignments.worth_waking());
+            Ok(())
         }
-        Ok(())
     }
 
     fn take_records(&mut self) -> Result<(), ConsumeError> {
@@ -225,7 +233,15 @@ impl Polling {
             }
             patience = Duration::ZERO;
         }
-        Ok(())
+        self.hand_out()
+    }
+
+    /// One message for all that was taken: each wakes the workers' runtime.
+    fn hand_out(&mut self) -> Result<(), ConsumeError> {
+        if self.fresh.is_empty() {
+            return Ok(());
+        }
+        self.work.send(std::mem::take(&mut self.fresh)).map_err(|_closed| ConsumeError::NoWorkers)
     }
 
     /// Polls once; true when a record or an end came.
@@ -263,7 +279,10 @@ impl Polling {
     fn deliver(&mut self, fetched: &Fetched) -> Result<(), ConsumeError> {
         let (topic, partition) = (fetched.topic(), fetched.partition());
         match self.assignments.deliver(&topic, partition, |topic| fetched.record(topic)) {
-            Delivered::Opened(work) => self.work.send(work).map_err(|_closed| ConsumeError::NoWorkers),
+            Delivered::Opened(work) => {
+                self.fresh.push(work);
+                Ok(())
+            }
             Delivered::Behind => self.went_back(&topic, partition, fetched.offset()),
             Delivered::Elsewhere => Ok(()),
         }

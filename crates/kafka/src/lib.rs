@@ -18,6 +18,7 @@ mod member;
 mod message;
 mod newest;
 mod polled;
+mod polled_producer;
 mod producer;
 mod queue;
 mod reader;

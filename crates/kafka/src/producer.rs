@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use schema::record::NewRecord;
 use tokio::sync::Semaphore;
 
 use crate::delivery::{Awaited, Delivered, Deliveries};
 use crate::error::{Class, ClientError, class_of_code};
 use crate::message::client_headers;
+use crate::polled_producer::PolledProducer;
 use crate::settings::KafkaSettings;
 
 /// Sends under way at once: below the client's own queue of 100 000 messages, so that the queue is full by bytes only.
@@ -90,14 +91,14 @@ pub struct Producer {
 }
 
 struct Client {
-    client: ThreadedProducer<Deliveries>,
+    client: PolledProducer,
     deliveries: Deliveries,
 }
 
 impl Client {
     fn new(config: &ClientConfig) -> Result<Self, ClientError> {
         let deliveries = Deliveries::default();
-        let client = config.create_with_context(deliveries.clone()).map_err(ClientError::Config)?;
+        let client = PolledProducer::new(config, deliveries.clone())?;
         Ok(Self { client, deliveries })
     }
 
@@ -164,7 +165,7 @@ impl Producer {
 
 /// Hands a record to the client, which copies it; waits while the client's queue is full by bytes.
 pub(crate) async fn enqueue_when_room(
-    client: &ThreadedProducer<Deliveries>,
+    client: &BaseProducer<Deliveries>,
     deliveries: &Deliveries,
     record: &NewRecord,
 ) -> Result<Awaited, RDKafkaErrorCode> {
@@ -181,7 +182,7 @@ pub(crate) async fn enqueue_when_room(
 }
 
 fn enqueue(
-    client: &ThreadedProducer<Deliveries>,
+    client: &BaseProducer<Deliveries>,
     deliveries: &Deliveries,
     record: &NewRecord,
 ) -> Result<Awaited, RDKafkaErrorCode> {

@@ -28,6 +28,9 @@ pub(crate) struct Report {
 pub(crate) struct Inbox {
     reports: Mutex<Vec<Report>>,
     changed: Condvar,
+    /// How many reports the thread that polls sleeps for; 0 while it does not sleep. Waking it is a call of the system, so
+    /// that it is not done for each record.
+    enough: AtomicUsize,
     /// Tells workers that some partition is being given back.
     revoking: Notify,
 }
@@ -42,11 +45,25 @@ impl Inbox {
         std::mem::swap(&mut *self.reports(), into);
     }
 
-    /// Waits until a report or a returned receipt comes in, at most `patience`.
-    pub(crate) fn wait(&self, patience: Duration) {
+    /// Waits until `enough` reports are in, at most `patience`; for `enough` of one, a receipt that comes back without a report
+    /// ends it as well.
+    pub(crate) fn wait(&self, patience: Duration, enough: usize) {
+        let enough = enough.max(1);
         let reports = self.reports();
-        if reports.is_empty() {
-            drop(self.changed.wait_timeout(reports, patience).unwrap_or_else(PoisonError::into_inner));
+        if reports.len() < enough {
+            // Set under the lock that a report is made under: it is seen, or the report was.
+            self.enough.store(enough, Ordering::SeqCst);
+            let woken = self.changed.wait_timeout(reports, patience).unwrap_or_else(PoisonError::into_inner);
+            self.enough.store(0, Ordering::SeqCst);
+            drop(woken);
+        }
+    }
+
+    /// Wakes the thread that polls, if it sleeps and this is what it sleeps for.
+    fn came(&self) {
+        let enough = self.enough.load(Ordering::SeqCst);
+        if enough > 0 && (enough == 1 || self.reports().len() >= enough) {
+            self.changed.notify_one();
         }
     }
 }
@@ -151,7 +168,7 @@ impl Drop for Receipt {
     fn drop(&mut self) {
         // After the report, so that a drained assignment has all its reports in the inbox.
         self.assignment.in_flight.fetch_sub(1, Ordering::SeqCst);
-        self.assignment.inbox.changed.notify_one();
+        self.assignment.inbox.came();
     }
 }
 

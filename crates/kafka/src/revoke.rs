@@ -98,7 +98,7 @@ impl Polling {
             if left.is_zero() {
                 return false;
             }
-            self.inbox.wait(left.min(POLL));
+            self.inbox.wait(left.min(POLL), 1);
         }
     }
 

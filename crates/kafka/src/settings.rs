@@ -237,11 +237,11 @@ impl KafkaSettings {
             .set("group.id", &self.group_id)
             .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "true")
-            .set("queued.min.messages", "10000")
-            .set("queued.max.messages.kbytes", "16384")
+            .set("queued.min.messages", "5000")
+            .set("queued.max.messages.kbytes", "4096")
             // Counted as they are compressed: unpacked, an answer of small records is many times as large.
             .set("fetch.max.bytes", "2097152")
-            .set("statistics.interval.ms", "1000");
+            .set("statistics.interval.ms", "2000");
         match protocol {
             GroupProtocol::Classic => config
                 .set("session.timeout.ms", self.session_timeout_ms.to_string())

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{Producer as _, ThreadedProducer};
+use rdkafka::producer::Producer as _;
 use schema::record::NewRecord;
 
 use crate::delivery::{Delivered, Deliveries};
 use crate::error::Class;
 use crate::error::{ClientError, class_of_code};
+use crate::polled_producer::PolledProducer;
 use crate::producer::{SendError, enqueue_when_room};
 use crate::settings::KafkaSettings;
 
@@ -76,7 +77,7 @@ impl TransactionError {
 
 /// A producer of transactions.
 pub struct TransactionalProducer {
-    client: Arc<ThreadedProducer<Deliveries>>,
+    client: Arc<PolledProducer>,
     deliveries: Deliveries,
 }
 
@@ -93,9 +94,7 @@ impl TransactionalProducer {
             .set("transactional.id", transactional_id)
             .set("transaction.timeout.ms", OPEN.as_millis().to_string())
             .set("message.timeout.ms", ACKNOWLEDGED.as_millis().to_string());
-        let client: ThreadedProducer<Deliveries> =
-            config.create_with_context(deliveries.clone()).map_err(ClientError::Config)?;
-        let client = Arc::new(client);
+        let client = Arc::new(PolledProducer::new(&config, deliveries.clone())?);
         let registering = Arc::clone(&client);
         blocking("registering the transactional id", move || registering.init_transactions(REGISTERED)).await?;
         Ok(Self { client, deliveries })

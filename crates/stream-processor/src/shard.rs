@@ -12,7 +12,6 @@ use kafka::{
 use schema::dead_letter::App;
 use service::health::{Health, MAIN_LOOP};
 use service::shutdown::Shutdown;
-use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::dead_letters::{DLQ, DeadLetters};
@@ -22,14 +21,12 @@ use crate::metrics::Metrics;
 use crate::progress::{Progress, Standing};
 use crate::settings::ProcessorSettings;
 use crate::trouble::Trouble;
-use crate::worker::{Line, work};
+use crate::worker::{Intake, Line, work};
 use crate::writer::{CASSANDRA, Writer, remedy};
 
 /// Workers of a shard when `CASSANDRA_MAX_IN_FLIGHT` is 0: few enough that batches fill up under load, enough to keep a node
 /// busy.
 const WORKERS: usize = 8;
-/// Rows that a worker takes at once when `CASSANDRA_BATCH_ROWS` is 0: the table decides how many make a batch.
-const TAKE_ROWS: usize = 10;
 /// How often the shard looks after its consumer.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -86,7 +83,7 @@ impl Shard {
         let status = consumer.status();
         self.progress.attach(self.index, Arc::clone(&status));
         let name = table.name();
-        let line = Rc::new(self.line(table, dlq_partitions, Mutex::new(intake)));
+        let line = Rc::new(self.line(table, dlq_partitions, Intake::new(intake)));
         let mut workers = JoinSet::new();
         let count = self.workers();
         for _ in 0..count {
@@ -170,14 +167,9 @@ impl Shard {
         }
     }
 
-    fn line(
-        &self,
-        table: UserTable,
-        dlq_partitions: i32,
-        intake: Mutex<tokio::sync::mpsc::UnboundedReceiver<kafka::Work>>,
-    ) -> Line {
+    fn line(&self, table: UserTable, dlq_partitions: i32, intake: Intake) -> Line {
         let kafka = &self.settings.kafka;
-        let batch_rows = self.settings.cassandra.batch_rows;
+        let table_rows = table.limits().rows;
         Line {
             intake,
             writer: Writer {
@@ -202,7 +194,7 @@ impl Shard {
             },
             floodgate: Arc::clone(&self.floodgate),
             metrics: self.metrics.clone(),
-            batch_rows: if batch_rows == 0 { TAKE_ROWS } else { batch_rows },
+            batch_rows: table_rows,
         }
     }
 

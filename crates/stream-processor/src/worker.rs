@@ -2,7 +2,8 @@
 //!
 //! No timers: under light load a batch is one record, under heavy load it is full.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,13 +28,39 @@ const TAKE: usize = 64;
 
 /// What the workers of one shard share.
 pub(crate) struct Line {
-    pub(crate) intake: Mutex<UnboundedReceiver<Work>>,
+    pub(crate) intake: Intake,
     pub(crate) writer: Writer<UserTable>,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) floodgate: Arc<Floodgate>,
     pub(crate) metrics: Metrics,
     /// Rows per batch at most, hence how much one worker takes.
     pub(crate) batch_rows: usize,
+}
+
+/// What the consumer has handed out and no worker has taken.
+pub(crate) struct Intake {
+    /// One worker waits here, the others behind it.
+    arriving: Mutex<UnboundedReceiver<Vec<Work>>>,
+    arrived: RefCell<VecDeque<Work>>,
+}
+
+impl Intake {
+    pub(crate) fn new(arriving: UnboundedReceiver<Vec<Work>>) -> Self {
+        Self { arriving: Mutex::new(arriving), arrived: RefCell::default() }
+    }
+
+    /// Waits for work and takes at most `most` into `taken`; false when there is none and none will come.
+    async fn take(&self, most: usize, taken: &mut Vec<Work>) -> bool {
+        let mut arriving = self.arriving.lock().await;
+        if self.arrived.borrow().is_empty() {
+            let Some(arrived) = arriving.recv().await else { return false };
+            self.arrived.borrow_mut().extend(arrived);
+        }
+        let mut arrived = self.arrived.borrow_mut();
+        let most = most.min(arrived.len());
+        taken.extend(arrived.drain(..most));
+        true
+    }
 }
 
 /// Rows that share their first replica, with their records' places in what was taken.
@@ -50,11 +77,7 @@ struct Group<'a> {
 pub(crate) async fn work(line: Rc<Line>) -> Result<(), SendError> {
     let take = line.batch_rows.min(TAKE);
     let mut taken = Vec::with_capacity(take);
-    loop {
-        // One worker waits at the intake, the others behind it; whoever holds it takes a whole batch.
-        if line.intake.lock().await.recv_many(&mut taken, take).await == 0 {
-            return Ok(());
-        }
+    while line.intake.take(take, &mut taken).await {
         // What does not start belongs to a partition that is being given back: another member reads it again.
         let (records, receipts): (Vec<Record>, Vec<Receipt>) = taken.drain(..).filter_map(Work::start).unzip();
         let hand = Hand::new(receipts);
@@ -64,6 +87,7 @@ pub(crate) async fn work(line: Rc<Line>) -> Result<(), SendError> {
             () = hand.let_go(|| line.is_troubled()) => {}
         }
     }
+    Ok(())
 }
 
 impl Line {
@@ -108,9 +132,11 @@ impl Line {
             while !rows.is_empty() {
                 let count = table.batch_of(rows).min(rows.len());
                 let ((of_batch, other_places), (batch, other_rows)) = (places.split_at(count), rows.split_at(count));
-                for ((place, row), outcome) in of_batch.iter().zip(batch).zip(self.writer.write(batch).await) {
+                let outcomes = self.writer.write(batch).await;
+                let written = Utc::now();
+                for ((place, row), outcome) in of_batch.iter().zip(batch).zip(outcomes) {
                     if outcome.is_none() {
-                        self.metrics.observe_latency(Utc::now(), row.version);
+                        self.metrics.observe_latency(written, row.version);
                         hand.settle(*place, Outcome::Written);
                     }
                     if let Some(fault) = faults.get_mut(*place) {

@@ -97,7 +97,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(Retry, "RETRY_EXPONENTIAL_BASE", "2.0", "factor", "The b of that formula."),
 
     Variable::new(Pipeline, "PIPELINE_SHARDS", "1", "consumers in this process", "Each has its own thread and its own connections."),
-    Variable::new(Pipeline, "PIPELINE_BUDGET_RECORDS", "20000", "records", "How many records may be read and not yet committed.").coupled("COMMIT_INTERVAL_MS, CASSANDRA_MAX_IN_FLIGHT"),
+    Variable::new(Pipeline, "PIPELINE_BUDGET_RECORDS", "8000", "records", "How many records may be read and not yet committed.").coupled("COMMIT_INTERVAL_MS, CASSANDRA_MAX_IN_FLIGHT"),
     Variable::new(Pipeline, "PIPELINE_BUDGET_BYTES", "33554432", "bytes", "How many bytes those records may have.").coupled("the memory limit of the container"),
     Variable::new(Pipeline, "PIPELINE_POISON_WINDOW", "1000", "records", "Of so many records in a row, dead letters are counted; beyond PIPELINE_POISON_RATIO of them the line stops and says so.").coupled("PIPELINE_POISON_RATIO"),
     Variable::new(Pipeline, "PIPELINE_POISON_RATIO", "0.5", "share from 0 to 1; 1 = never stop for it", "Largest share of dead letters in that window; replayed records do not count.").coupled("PIPELINE_POISON_WINDOW"),
