@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::with_short_session;
 
 /// A member that takes partitions and settles nothing.
-fn idle_member(world: &World) -> (GroupConsumer, UnboundedReceiver<Work>) {
+fn idle_member(world: &World) -> (GroupConsumer, UnboundedReceiver<Vec<Work>>) {
     let kafka = world.kafka();
     let options = Options {
         client_id: "idle-member".to_owned(),
