@@ -3,6 +3,7 @@
 
 mod accounts;
 mod api_faults;
+mod benchmark;
 mod containers;
 mod cursor;
 mod dependencies;

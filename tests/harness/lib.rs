@@ -31,6 +31,6 @@ pub use network::Network;
 pub use process::Process;
 pub use running::Running;
 pub use servers::Servers;
-pub use stack::{artifacts, data_folder, stack};
+pub use stack::{artifacts, data_folder, program, stack};
 pub use wait::wait_for;
 pub use world::{Row, World, flat_record, user_record};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::stack::target;
+use crate::stack::program;
 use crate::wait::wait_for;
 
 /// Far above what any drain takes.
@@ -80,7 +80,7 @@ impl Process {
     }
 
     fn command(name: &str, arguments: &[&str], settings: &[(String, String)]) -> Command {
-        let mut command = Command::new(target().join(name));
+        let mut command = Command::new(program(name));
         command
             .args(arguments)
             .env_clear()

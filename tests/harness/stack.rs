@@ -53,6 +53,11 @@ pub fn data_folder(name: &str) -> PathBuf {
     own
 }
 
+/// A binary of the workspace.
+pub fn program(name: &str) -> PathBuf {
+    target().join(name)
+}
+
 /// The build's folder with the binaries: the test's own is in its `deps`.
 pub(crate) fn target() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");

@@ -46,11 +46,24 @@ impl Ground {
     /// # Errors
     /// A server does not start, or does not do as asked.
     pub async fn start(folder: &Path, cql: &Path, artifacts: &Artifacts) -> Result<Self, BenchError> {
+        Self::start_as(Profile::Bench, folder, cql, artifacts).await
+    }
+
+    /// The same for servers that need not be fast.
+    ///
+    /// # Errors
+    /// A server does not start, or does not do as asked.
+    pub async fn start_as(
+        profile: Profile,
+        folder: &Path,
+        cql: &Path,
+        artifacts: &Artifacts,
+    ) -> Result<Self, BenchError> {
         let data = folder.join("stack");
         if data.exists() {
             std::fs::remove_dir_all(&data).map_err(BenchError::file(&data))?;
         }
-        let options = StackOptions::new(data, Profile::Bench);
+        let options = StackOptions::new(data, profile);
         let artifacts = artifacts.clone();
         let starting = tokio::task::spawn_blocking(move || Stack::start(&options, &artifacts));
         let stack = Arc::new(starting.await??);

@@ -3,7 +3,8 @@
 //! - What is read: [`records`] makes the records, [`load`] puts them on a topic of the [`ground`], a real Kafka and a real
 //!   Cassandra, and [`expected`] is what has to become of them.
 //! - Who reads: a [`contender`], ours or that of a [`peer`].
-//! - What is done: a [`drain`] is one run, a [`contest`] is [`rounds`] of several, as a [`plan`] says.
+//! - What is done: a [`drain`] is one run, a [`contest`] is [`rounds`] of several, as a [`plan`] says; a [`replay`] is of
+//!   dead letters.
 //! - What is possible at all: [`ceiling`], with [`client_tool`] and [`native`] in the place of any pipeline.
 //! - What is seen: [`sampler`] reads from [`proc`] what processes and machine use, a [`curve`] is the way of a run, the [`census`]
 //!   reads the whole table with a [`checksum`].
@@ -30,6 +31,7 @@ mod peer;
 mod plan;
 mod proc;
 mod records;
+mod replay;
 mod results;
 mod rounds;
 mod run;
@@ -52,6 +54,7 @@ pub use native::NativeError;
 pub use peer::{Installed, Peer};
 pub use plan::{Growth, PARTITIONS, Plan, scale};
 pub use records::{Document, Recipe};
+pub use replay::{Replay, ReplayPrograms, Replays};
 pub use results::Results;
 pub use run::{CpuPerRecord, End, Run};
 pub use sampler::{Sampler, Snapshot, Span, Usage};

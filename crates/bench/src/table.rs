@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::comparison::Line;
+use crate::replay::Replay;
 use crate::run::Run;
 use crate::statistics::Spread;
 
@@ -26,6 +27,27 @@ impl Run {
             self.cpu_us_per_record.kafka,
             self.peak_resident_mib,
             self.census.missing,
+        )
+    }
+}
+
+impl Replay {
+    /// The run in one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!(
+            "{}: {} letters in {:.1} s, {:.0} letters/s, CPU us a letter {:.1} + {:.1} processor + {:.1} Cassandra + {:.1} Kafka, peak {:.0} MiB, {} missing, {}",
+            if self.round == 0 { "warm-up".to_owned() } else { format!("round {}", self.round) },
+            self.letters,
+            self.seconds,
+            self.letters_per_second,
+            self.replayer_us,
+            self.processor_us,
+            self.cassandra_us,
+            self.kafka_us,
+            self.peak_resident_mib,
+            self.census.missing,
+            self.exit,
         )
     }
 }

@@ -4,6 +4,7 @@ mod ceilings;
 mod contenders;
 mod drain;
 mod growth;
+mod replay;
 mod scale;
 
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ enum What {
     Growth(growth::Arguments),
     /// The same for more and more processes of ours, and for more shards of one.
     Scale(scale::Arguments),
+    /// How fast dead letters are replayed and come home.
+    Replay(replay::Arguments),
     /// What the servers and this machine give at most, whoever asks.
     Ceilings(ceilings::Arguments),
 }
@@ -48,6 +51,7 @@ pub(crate) async fn run(Bench { what }: Bench) -> Result<Exit, Failure> {
         What::Drain(drain) => drain::run(drain, &mut stage).await,
         What::Growth(growth) => growth::run(growth, &mut stage).await,
         What::Scale(scale) => scale::run(scale, &mut stage).await,
+        What::Replay(replay) => replay::run(replay, &mut stage).await,
         What::Ceilings(ceilings) => ceilings::run(ceilings, &mut stage).await,
     }
 }
@@ -79,12 +83,7 @@ impl Stage {
         rounds: u32,
     ) -> Result<Exit, Failure> {
         let (folder, artifacts) = (self.folder.clone(), self.artifacts.clone());
-        let (machine, revision) = (Machine::here(&artifacts), Revision::of(workspace::root()));
-        let began = Utc::now();
-        let head = move |found| {
-            let (machine, revision, settings) = (machine.clone(), revision.clone(), settings.clone());
-            Results { command, began, machine, revision, settings, found }
-        };
+        let head = self.results(command, settings);
         let act = async move |voice: Voice| {
             // Whoever listens no more does not stop the run.
             let _ = voice.send("starting Kafka and Cassandra".to_owned());
@@ -99,6 +98,16 @@ impl Stage {
         self.screen.leave_region();
         self.screen.say(&format!("everything about it is in {}", path.display()))?;
         Ok(if found.runs.iter().all(|run| run.passed) { Exit::Done } else { Exit::Failed })
+    }
+
+    /// Makes the results of a command that begins now, of what it has found.
+    pub(crate) fn results<T>(&self, command: &'static str, settings: Value) -> impl Fn(T) -> Results<T> + use<T> {
+        let (machine, revision) = (Machine::here(&self.artifacts), Revision::of(workspace::root()));
+        let began = Utc::now();
+        move |found| {
+            let (machine, revision, settings) = (machine.clone(), revision.clone(), settings.clone());
+            Results { command, began, machine, revision, settings, found }
+        }
     }
 
     /// Does it, telling what it says; none when it was ended early, with everything that it had started.
