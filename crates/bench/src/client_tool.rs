@@ -74,19 +74,41 @@ impl ClientTool {
         Ok(Self { program })
     }
 
+    /// Sends `records` copies of `value` with `headers`, without a key: the tool has one key at most, and with it one partition.
+    /// The properties say where, too.
+    pub(crate) fn producer(
+        &self,
+        topic: &str,
+        records: u64,
+        value: &str,
+        headers: &[(String, String)],
+        properties: &[(String, String)],
+    ) -> Command {
+        let mut command = self.command("-P", topic, records);
+        // Each record in memory of its own, as the records of any real producer are.
+        command.arg("-D").arg("-s").arg(value.len().to_string()).arg("-m").arg(value);
+        for (name, value) in headers {
+            command.arg("-H").arg(format!("{name}={value}"));
+        }
+        for (name, value) in properties {
+            command.arg("-X").arg(format!("{name}={value}"));
+        }
+        command
+    }
+
     /// Reads `records` of `topic` from its beginning, all `partitions` at once, outside of any group.
     pub(crate) fn consumer(&self, brokers: &str, topic: &str, partitions: i32, records: u64) -> Command {
-        let mut command = self.command("-C", brokers, topic, records);
-        command.args(["-o", "beginning"]);
+        let mut command = self.command("-C", topic, records);
+        command.args(["-b", brokers, "-o", "beginning"]);
         for partition in 0..partitions {
             command.arg("-p").arg(partition.to_string());
         }
         command
     }
 
-    fn command(&self, mode: &str, brokers: &str, topic: &str, records: u64) -> Command {
+    fn command(&self, mode: &str, topic: &str, records: u64) -> Command {
         let mut command = Command::new(&self.program);
-        command.args([mode, "-b", brokers, "-t", topic, "-c"]).arg(records.to_string());
+        command.args([mode, "-t", topic, "-c"]).arg(records.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command
     }

@@ -38,6 +38,9 @@ pub enum BenchError {
     /// Cassandra does not answer our own bytes.
     #[error(transparent)]
     Native(#[from] crate::native::NativeError),
+    /// The simulator of the API does not answer.
+    #[error("the simulator of the API does not answer: {0}; look at its log")]
+    Http(#[from] reqwest::Error),
     /// `/proc` cannot be read; only Linux has it.
     #[error("what processes use cannot be read: {0}; the benchmarks run on Linux only")]
     Proc(#[source] std::io::Error),

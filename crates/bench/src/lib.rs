@@ -6,6 +6,8 @@
 //! - What is done: a [`drain`] is one run, a [`contest`] is [`rounds`] of several, as a [`plan`] says; a [`replay`] is of
 //!   dead letters.
 //! - What is possible at all: [`ceiling`], with [`client_tool`] and [`native`] in the place of any pipeline.
+//! - How prompt: [`latency`] sends by a schedule and looks for the rows. What publishing costs: [`produce`]. What doing nothing
+//!   costs: [`idle`]. Services that are no contenders are started as [`own`].
 //! - What is seen: [`sampler`] reads from [`proc`] what processes and machine use, a [`curve`] is the way of a run, the [`census`]
 //!   reads the whole table with a [`checksum`].
 //! - What comes out: a [`run`], the [`comparison`] of many with [`statistics`], [`results`] of a [`machine`], and a [`table`].
@@ -24,12 +26,16 @@ mod drain;
 mod expected;
 mod failure;
 mod ground;
+mod idle;
+mod latency;
 mod load;
 mod machine;
 mod native;
+mod own;
 mod peer;
 mod plan;
 mod proc;
+mod produce;
 mod records;
 mod replay;
 mod results;
@@ -48,11 +54,14 @@ pub use contest::{Case, Found};
 pub use curve::{Curve, Point};
 pub use failure::BenchError;
 pub use ground::Ground;
+pub use idle::{Idle, Services, idle};
+pub use latency::{Acknowledged, LatencyOptions, LatencyRun, Summary, latency};
 pub use load::Loaded;
 pub use machine::{Machine, Revision};
 pub use native::NativeError;
 pub use peer::{Installed, Peer};
 pub use plan::{Growth, PARTITIONS, Plan, scale};
+pub use produce::{Api, Pair, Programs, Publishing, Whole, api, pair, whole};
 pub use records::{Document, Recipe};
 pub use replay::{Replay, ReplayPrograms, Replays};
 pub use results::Results;

@@ -1,4 +1,4 @@
-//! As much of the native protocol, version 4, as pushing prepared rows takes. No driver: what is
+//! As much of the native protocol, version 4, as pushing prepared rows and asking for keys takes. No driver: what is
 //! measured with this is the server.
 //!
 //! Section numbers are those of the protocol's specification, `native_protocol_v4.spec` in Cassandra's sources.
@@ -149,6 +149,14 @@ impl<'a> Answer<'a> {
             ERROR => Err(refusal(self.body)),
             other => Err(NativeError::Unexpected(other)),
         }
+    }
+
+    /// How many rows came (section 4.2.5.2); for an answer without a description of its columns.
+    pub(crate) fn rows(&self) -> Result<u32, NativeError> {
+        let body = self.result()?;
+        let number = |at: usize| body.get(at..at + 4)?.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes));
+        // Kind, flags, number of columns, number of rows.
+        number(12).ok_or(NativeError::Unexpected(self.opcode))
     }
 }
 
@@ -310,5 +318,15 @@ mod tests {
         let bytes = [0x84, 0, 0, 1, ERROR, 0, 0, 0, 8, 0, 0, 0x22, 0, 0, 2, b'n', b'o'];
         let refused = Answer::first(&bytes).unwrap().result().unwrap_err();
         assert_eq!(refused.to_string(), "Cassandra refused: no");
+    }
+
+    #[test]
+    fn the_rows_of_an_answer_are_counted() {
+        let rows = |count: u8| {
+            [vec![0x84, 0, 0, 1, RESULT, 0, 0, 0, 16, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0], vec![count]]
+        };
+        for count in [0, 1] {
+            assert_eq!(Answer::first(&rows(count).concat()).unwrap().rows().unwrap(), u32::from(count));
+        }
     }
 }

@@ -124,8 +124,14 @@ impl Producer {
         Self::of(config)
     }
 
-    fn of(mut config: ClientConfig) -> Result<Self, ClientError> {
-        config.set("message.max.bytes", LARGEST_RECORD_BYTES);
+    /// What [`Producer::new`] configures the client library with, for a measuring tool that is to be configured alike.
+    pub fn properties(settings: &KafkaSettings, client_id: &str) -> Vec<(String, String)> {
+        let config = taking_any_size(settings.producer(client_id));
+        config.config_map().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn of(config: ClientConfig) -> Result<Self, ClientError> {
+        let config = taking_any_size(config);
         let client = RwLock::new(Arc::new(Client::new(&config)?));
         Ok(Self { config, client, room: Semaphore::new(MAX_IN_FLIGHT) })
     }
@@ -161,6 +167,11 @@ impl Producer {
         }
         Ok(())
     }
+}
+
+fn taking_any_size(mut config: ClientConfig) -> ClientConfig {
+    config.set("message.max.bytes", LARGEST_RECORD_BYTES);
+    config
 }
 
 /// Hands a record to the client, which copies it; waits while the client's queue is full by bytes.

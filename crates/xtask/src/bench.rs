@@ -4,6 +4,9 @@ mod ceilings;
 mod contenders;
 mod drain;
 mod growth;
+mod idle;
+mod latency;
+mod produce;
 mod replay;
 mod scale;
 
@@ -13,6 +16,7 @@ use ::bench::{BenchError, Ground, Machine, Plan, Results, Revision, Voice, table
 use chrono::Utc;
 use clap::{Args, Subcommand};
 use local_stack::Artifacts;
+use serde::Serialize;
 use serde_json::Value;
 use service::Exit;
 use tokio::sync::mpsc::unbounded_channel;
@@ -42,6 +46,12 @@ enum What {
     Replay(replay::Arguments),
     /// What the servers and this machine give at most, whoever asks.
     Ceilings(ceilings::Arguments),
+    /// How long after it was due a record's row is there, at rates that nothing slows down.
+    Latency(latency::Arguments),
+    /// What publishing costs, beside the client library's own tool.
+    Produce(produce::Arguments),
+    /// What the services use while there is next to nothing to do.
+    Idle(idle::Arguments),
 }
 
 /// Measures.
@@ -53,6 +63,9 @@ pub(crate) async fn run(Bench { what }: Bench) -> Result<Exit, Failure> {
         What::Scale(scale) => scale::run(scale, &mut stage).await,
         What::Replay(replay) => replay::run(replay, &mut stage).await,
         What::Ceilings(ceilings) => ceilings::run(ceilings, &mut stage).await,
+        What::Latency(latency) => latency::run(latency, &mut stage).await,
+        What::Produce(produce) => produce::run(produce, &mut stage).await,
+        What::Idle(idle) => idle::run(idle, &mut stage).await,
     }
 }
 
@@ -82,12 +95,9 @@ impl Stage {
         plans: Vec<Plan>,
         rounds: u32,
     ) -> Result<Exit, Failure> {
-        let (folder, artifacts) = (self.folder.clone(), self.artifacts.clone());
-        let head = self.results(command, settings);
+        let (ground, head) = (self.ground(), self.results(command, settings));
         let act = async move |voice: Voice| {
-            // Whoever listens no more does not stop the run.
-            let _ = voice.send("starting Kafka and Cassandra".to_owned());
-            let ground = Ground::start(&folder, &workspace::cql(), &artifacts).await?;
+            let ground = ground(&voice).await?;
             let cases = ground.prepare(plans, &voice).await?;
             let held = ground.hold(cases, rounds, head, &workspace::bench_results(), &voice).await?;
             ground.stop().await?;
@@ -100,6 +110,16 @@ impl Stage {
         Ok(if found.runs.iter().all(|run| run.passed) { Exit::Done } else { Exit::Failed })
     }
 
+    /// What starts the servers.
+    fn ground(&self) -> impl AsyncFnOnce(&Voice) -> Result<Ground, BenchError> + use<> {
+        let (folder, artifacts) = (self.folder.clone(), self.artifacts.clone());
+        async move |voice: &Voice| {
+            // Whoever listens no more does not stop the run.
+            let _ = voice.send("starting Kafka and Cassandra".to_owned());
+            Ground::start(&folder, &workspace::cql(), &artifacts).await
+        }
+    }
+
     /// Makes the results of a command that begins now, of what it has found.
     pub(crate) fn results<T>(&self, command: &'static str, settings: Value) -> impl Fn(T) -> Results<T> + use<T> {
         let (machine, revision) = (Machine::here(&self.artifacts), Revision::of(workspace::root()));
@@ -108,6 +128,14 @@ impl Stage {
             let (machine, revision, settings) = (machine.clone(), revision.clone(), settings.clone());
             Results { command, began, machine, revision, settings, found }
         }
+    }
+
+    /// Shows `text`, writes the results and says where they are.
+    fn finish<T: Serialize>(&mut self, text: String, results: &Results<T>) -> Result<(), Failure> {
+        self.screen.show(text)?;
+        self.screen.leave_region();
+        let path = results.write(&workspace::bench_results())?;
+        self.screen.say(&format!("everything about it is in {}", path.display()))
     }
 
     /// Does it, telling what it says; none when it was ended early, with everything that it had started.

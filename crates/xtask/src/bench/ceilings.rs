@@ -1,15 +1,13 @@
 //! `cargo xtask bench ceilings`.
 
-use ::bench::{BenchError, CeilingOptions, Ceilings, ClientTool, Ground, Push, PushPoint, Recipe, ceilings};
+use ::bench::{CeilingOptions, Ceilings, ClientTool, PARTITIONS, Push, PushPoint, Recipe, ceilings};
 use clap::Args;
+use serde_json::json;
 use service::Exit;
 
-use crate::bench::Stage;
+use super::Stage;
 use crate::failure::Failure;
 use crate::{table, workspace};
-
-/// Partitions of the topic, as the product has them.
-const PARTITIONS: i32 = 12;
 
 /// Arguments of `bench ceilings`.
 #[derive(Args)]
@@ -28,21 +26,21 @@ pub(crate) struct Arguments {
 /// Measures them.
 pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
     let options = CeilingOptions { sweep_rows: arguments.sweep_rows, rounds: arguments.rounds };
-    let (folder, artifacts) = (stage.folder.clone(), stage.artifacts.clone());
+    stage.screen.say("building the client library's own tool")?;
+    let tool = ClientTool::build(workspace::root(), &stage.folder)?;
+    let settings = json!({ "records": arguments.records, "partitions": PARTITIONS, "options": options });
+    let (ground, results) = (stage.ground(), stage.results("ceilings", settings));
     let measured = stage
-        .attend(async |voice| {
-            let target = folder.clone();
-            let tool = tokio::task::spawn_blocking(move || ClientTool::build(workspace::root(), &target)).await??;
-            let ground = Ground::start(&folder, &workspace::cql(), &artifacts).await?;
+        .attend(async move |voice| {
+            let ground = ground(&voice).await?;
             let loaded = ground.load(Recipe::default(), arguments.records, PARTITIONS, &voice).await?;
             let ceilings = ceilings(&ground, loaded, tool, options, &voice).await?;
             ground.stop().await?;
-            Ok::<_, BenchError>(ceilings)
+            Ok(ceilings)
         })
         .await?;
     let Some(ceilings) = measured else { return Ok(Exit::Failed) };
-    stage.screen.show(told(&ceilings))?;
-    stage.screen.leave_region();
+    stage.finish(told(&ceilings), &results(ceilings))?;
     Ok(Exit::Done)
 }
 

@@ -1,0 +1,119 @@
+//! `cargo xtask bench latency`.
+
+use ::bench::{Acknowledged, Contender, LatencyOptions, LatencyRun, Summary, latency};
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+use service::Exit;
+
+use super::Stage;
+use super::contenders::Contenders;
+use crate::failure::Failure;
+use crate::table;
+
+/// Records a second of the run that warms the servers up.
+const WARM_UP_RATE: u64 = 5_000;
+
+/// Arguments of `bench latency`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    contenders: Contenders,
+    /// Records a second, each rate for itself.
+    #[arg(long, value_delimiter = ',', default_value = "1000,5000,10000", value_parser = clap::value_parser!(u64).range(1..))]
+    rates: Vec<u64>,
+    /// A drain's records a second: a half and four fifths of it are measured too.
+    #[arg(long, value_name = "RATE")]
+    drain_rate: Option<u64>,
+    /// How long records are counted.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// How long records are sent before, for every contender alike: the compilers of Java need it.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    warm_up: u64,
+}
+
+/// Everything that was measured, in the order in which it was.
+#[derive(Serialize)]
+struct Measured {
+    contenders: Vec<Contender>,
+    /// Of ours, for the servers' compilers; it does not count.
+    warm_up: LatencyRun,
+    runs: Vec<LatencyRun>,
+}
+
+/// Measures it. A key that was never seen makes it fail, after everything was measured.
+pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
+    let contenders = arguments.contenders.ready(stage)?;
+    let fractions = arguments.drain_rate.into_iter().flat_map(|rate| [rate / 2, rate * 4 / 5]);
+    let rates: Vec<u64> = arguments.rates.iter().copied().chain(fractions).collect();
+    let settings = json!({
+        "rates": rates, "warm_up_seconds": arguments.warm_up, "seconds": arguments.seconds,
+        "build": arguments.contenders.build().name(),
+    });
+    let (ground, results) = (stage.ground(), stage.results("latency", settings));
+    let measured = stage
+        .attend(async move |voice| {
+            let ground = ground(&voice).await?;
+            let Some(first) = contenders.first() else { return Ok(None) };
+            let options = |rate, seconds| LatencyOptions { rate, warm_up_seconds: arguments.warm_up, seconds };
+            let warm_up = latency(&ground, first, options(WARM_UP_RATE, arguments.warm_up.max(1)), &voice).await?;
+            let mut runs = Vec::new();
+            for rate in rates {
+                for contender in &contenders {
+                    runs.push(latency(&ground, contender, options(rate, arguments.seconds), &voice).await?);
+                }
+            }
+            ground.stop().await?;
+            Ok(Some(Measured { contenders, warm_up, runs }))
+        })
+        .await?;
+    let Some(measured) = measured.flatten() else { return Ok(Exit::Failed) };
+    let all_seen = measured.runs.iter().all(|run| run.never_seen == 0);
+    stage.finish(told(&measured.runs), &results(measured))?;
+    Ok(if all_seen { Exit::Done } else { Exit::Failed })
+}
+
+fn told(runs: &[LatencyRun]) -> String {
+    let columns = [
+        "contender",
+        "records/s",
+        "measured",
+        "samples",
+        "p50 ms",
+        "p90 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "max ms",
+        "never seen",
+        "cores",
+        "steal %",
+    ];
+    let number = |number: f64, digits: usize| Some(format!("{number:.digits$}"));
+    let mut rows = Vec::new();
+    for run in runs {
+        let mut row = |measured: &str, samples: f64, times: [Option<f64>; 5], never: Option<u64>| {
+            let times = times.map(|time| time.map(|time| format!("{time:.1}")));
+            let mut cells = vec![Some(run.contender.clone()), number(run.options.rate as f64, 0)];
+            cells.extend([Some(measured.to_owned()), number(samples, 0)]);
+            cells.extend(times.map(|time| Some(time.unwrap_or_else(|| "-".to_owned()))));
+            cells.extend([Some(never.map_or_else(|| "-".to_owned(), |never| never.to_string()))]);
+            cells.extend([number(run.contender_cores, 2), number(run.steal_percent, 1)]);
+            rows.push(cells);
+        };
+        let of = |summary: Summary| {
+            [summary.p50_ms, summary.p90_ms, summary.p99_ms, summary.p999_ms, summary.max_ms].map(Some)
+        };
+        if let Some(sent) = run.sent_late {
+            row("sent late", sent.samples as f64, of(sent), None);
+        }
+        match run.visible {
+            Some(visible) => row("visible", visible.samples as f64, of(visible), Some(run.never_seen)),
+            None => row("visible", 0.0, [None; 5], Some(run.never_seen)),
+        }
+        if let Some(Acknowledged { records, p50_ms, p90_ms, p99_ms, p999_ms }) = run.acknowledged {
+            row("acknowledged", records, [p50_ms, p90_ms, p99_ms, p999_ms, None], None);
+        }
+    }
+    table::plain(&columns, &rows).to_string()
+}
