@@ -34,7 +34,7 @@ impl<T: Serialize> Results<T> {
     /// The file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, BenchError> {
         let path = folder.join(format!("{}-{}.json", self.command, self.began.format("%Y%m%dT%H%M%SZ")));
-        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other);
+        let text = serde_json::to_string(self).map_err(std::io::Error::other);
         let written = std::fs::create_dir_all(folder).and(text).and_then(|text| std::fs::write(&path, text + "\n"));
         written.map_err(BenchError::file(&path))?;
         Ok(path)

@@ -158,7 +158,9 @@ impl Run {
     pub(crate) fn of(case: &Case, seen: Seen) -> Self {
         let expected = &case.topic.expected;
         let records = case.topic.records as f64;
-        let passed = seen.census.is_complete() && matches!(seen.end, End::Done | End::Late);
+        // What others end with when they are asked to is their affair.
+        let ended_in_order = !case.contender.is_ours || seen.exit.split(", ").all(|exit| exit == "exit status: 0");
+        let passed = seen.census.is_complete() && matches!(seen.end, End::Done | End::Late) && ended_in_order;
         let steady = seen.curve.steady(expected.writes as f64);
         let whole = (seen.end == End::Done).then(|| records / seen.stopped.seconds.max(f64::EPSILON));
         Self {

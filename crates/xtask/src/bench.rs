@@ -31,6 +31,9 @@ use crate::{servers, workspace};
 pub(crate) struct Bench {
     #[command(subcommand)]
     what: What,
+    /// Keep the servers' data and logs although everything went well.
+    #[arg(long, global = true)]
+    keep: bool,
 }
 
 /// What is measured.
@@ -55,9 +58,9 @@ enum What {
 }
 
 /// Measures.
-pub(crate) async fn run(Bench { what }: Bench) -> Result<Exit, Failure> {
+pub(crate) async fn run(Bench { what, keep }: Bench) -> Result<Exit, Failure> {
     let mut stage = Stage::set()?;
-    match what {
+    let exit = match what {
         What::Drain(drain) => drain::run(drain, &mut stage).await,
         What::Growth(growth) => growth::run(growth, &mut stage).await,
         What::Scale(scale) => scale::run(scale, &mut stage).await,
@@ -66,7 +69,11 @@ pub(crate) async fn run(Bench { what }: Bench) -> Result<Exit, Failure> {
         What::Latency(latency) => latency::run(latency, &mut stage).await,
         What::Produce(produce) => produce::run(produce, &mut stage).await,
         What::Idle(idle) => idle::run(idle, &mut stage).await,
+    }?;
+    if exit == Exit::Done && !keep {
+        stage.clean()?;
     }
+    Ok(exit)
 }
 
 /// What every benchmark has while it runs.
@@ -84,6 +91,17 @@ impl Stage {
         std::fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
         let artifacts = servers::fetch(&folder.join("stack"))?;
         Ok(Self { folder, artifacts, screen: Screen::on_stdout(), signals: Signals::watch()? })
+    }
+
+    /// Deletes what the servers and the runs left behind; what is installed stays.
+    fn clean(&self) -> Result<(), Failure> {
+        for name in ["stack", "runs"] {
+            let path = self.folder.join(name);
+            if path.exists() {
+                std::fs::remove_dir_all(&path).map_err(Failure::file(&path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Holds a contest on servers of its own and shows what it found. A failed run makes the command fail, after all of them
