@@ -43,6 +43,8 @@ const START: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// From the order to begin until the first record is due.
 const LEAD: Duration = Duration::from_millis(200);
+/// Between two looks whether a contender that has written nothing is still there.
+const GLANCE: Duration = Duration::from_millis(500);
 /// How long the processor may take to tell its metrics.
 const METRICS_WITHIN: Duration = Duration::from_secs(5);
 /// The tree of the contender in a sampler.
@@ -199,14 +201,20 @@ impl AtWork {
         let (address, table) = (native::address(&ground.cassandra)?, ground.table());
         let (_waiting, stop) = mpsc::channel();
         let look = move || wait_for_row(address, &table, recipe.id(0), START, &stop);
-        match tokio::task::spawn_blocking(look).await?? {
-            Some(_) => Ok(self.started.elapsed()),
-            None => Err(BenchError::Unreadable(format!(
-                "the contender has written nothing in {} s: see {}",
-                START.as_secs(),
-                self.log.display()
-            ))),
-        }
+        let mut looking = tokio::task::spawn_blocking(look);
+        let found = loop {
+            tokio::select! {
+                found = &mut looking => break found??,
+                () = tokio::time::sleep(GLANCE) => if let Some(status) = self.running.ended() {
+                    let log = self.log.display();
+                    return Err(BenchError::Unreadable(format!("it ended by itself with {status}: see {log}")));
+                },
+            }
+        };
+        found.map(|_| self.started.elapsed()).ok_or_else(|| {
+            let (limit, log) = (START.as_secs(), self.log.display());
+            BenchError::Unreadable(format!("it has written nothing in {limit} s: see {log}"))
+        })
     }
 
     /// What it tells; none where it is not ours, or does not answer.

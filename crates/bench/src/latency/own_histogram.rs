@@ -1,5 +1,6 @@
 //! The processor's own histogram of the same times: from a record's version, which is its scheduled time, to the
-//! acknowledgement of its row. It counts every record and knows only the bounds of its buckets.
+//! acknowledgement of its row. It counts every record and knows only the bounds of its buckets. A version of these records is
+//! their time in Kafka, whole milliseconds, so it counts up to one of them too much.
 
 use serde::Serialize;
 

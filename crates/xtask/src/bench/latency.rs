@@ -40,9 +40,18 @@ struct Measured {
     /// Of ours, for the servers' compilers; it does not count.
     warm_up: LatencyRun,
     runs: Vec<LatencyRun>,
+    failed: Vec<FailedRun>,
 }
 
-/// Measures it. A key that was never seen makes it fail, after everything was measured.
+/// A contender that could not be measured at a rate.
+#[derive(Serialize)]
+struct FailedRun {
+    contender: String,
+    rate: u64,
+    why: String,
+}
+
+/// Measures it. A key that was never seen makes it fail, and a contender that cannot be measured, after everything else was.
 pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
     let contenders = arguments.contenders.ready(stage)?;
     let fractions = arguments.drain_rate.into_iter().flat_map(|rate| [rate / 2, rate * 4 / 5]);
@@ -58,20 +67,28 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
             let Some(first) = contenders.first() else { return Ok(None) };
             let options = |rate, seconds| LatencyOptions { rate, warm_up_seconds: arguments.warm_up, seconds };
             let warm_up = latency(&ground, first, options(WARM_UP_RATE, arguments.warm_up.max(1)), &voice).await?;
-            let mut runs = Vec::new();
+            let (mut runs, mut failed) = (Vec::new(), Vec::new());
             for rate in rates {
                 for contender in &contenders {
-                    runs.push(latency(&ground, contender, options(rate, arguments.seconds), &voice).await?);
+                    match latency(&ground, contender, options(rate, arguments.seconds), &voice).await {
+                        Ok(run) => runs.push(run),
+                        Err(error) => {
+                            let (contender, why) = (contender.name.clone(), error.to_string());
+                            // Whoever listens no more does not stop the run.
+                            let _ = voice.send(format!("{contender} at {rate} records/s: {why}"));
+                            failed.push(FailedRun { contender, rate, why });
+                        }
+                    }
                 }
             }
             ground.stop().await?;
-            Ok(Some(Measured { contenders, warm_up, runs }))
+            Ok(Some(Measured { contenders, warm_up, runs, failed }))
         })
         .await?;
     let Some(measured) = measured.flatten() else { return Ok(Exit::Failed) };
-    let all_seen = measured.runs.iter().all(|run| run.never_seen == 0);
+    let passed = measured.failed.is_empty() && measured.runs.iter().all(|run| run.never_seen == 0);
     stage.finish(told(&measured.runs), &results(measured))?;
-    Ok(if all_seen { Exit::Done } else { Exit::Failed })
+    Ok(if passed { Exit::Done } else { Exit::Failed })
 }
 
 fn told(runs: &[LatencyRun]) -> String {
