@@ -52,7 +52,7 @@ impl Ground {
             format!("SELECT id, {columns} FROM {table} WHERE token(id) >= {from} AND token(id) <= {to}")
         });
         let tally = stream::iter(statements)
-            .map(|statement| async move { self.session().query(&statement).await.map_err(BenchError::from) })
+            .map(|statement| async move { self.ask(&statement).await })
             .buffer_unordered(AT_ONCE)
             .try_fold(Tally::new(expected), |mut tally, answer| async move {
                 for mut row in answer.rows {

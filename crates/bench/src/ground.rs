@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cassandra::{CassandraSettings, Session};
+use cassandra::{CassandraSettings, Class, Session, Table};
 use kafka::{Admin, KafkaSettings};
 use local_stack::{Artifacts, Profile, Stack, StackOptions};
 use service::settings::Reader;
@@ -23,6 +23,9 @@ pub(crate) const CASSANDRA: &str = "cassandra";
 /// Cassandra counts as quiet below so many cores, over [`QUIET_FOR`].
 const QUIET_CORES: f64 = 0.15;
 const QUIET_FOR: Duration = Duration::from_secs(1);
+/// How often a question is asked that Cassandra is too busy for, and after which time again.
+const TRIES: u32 = 10;
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long quiet is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -133,12 +136,24 @@ impl Ground {
         running.into_iter().collect()
     }
 
+    /// Runs a statement that may be run again, and again where Cassandra is too busy: a contest of hours does not end for it.
+    pub(crate) async fn ask(&self, statement: &str) -> Result<Table, BenchError> {
+        let mut tries = 1;
+        loop {
+            match self.session.query(statement).await {
+                Err(error) if tries < TRIES && matches!(error.class, Class::Transient | Class::Overload) => tries += 1,
+                answer => return Ok(answer?),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
     /// Empties the table.
     ///
     /// # Errors
     /// Cassandra does not do it.
     pub async fn truncate(&self) -> Result<(), BenchError> {
-        self.session.query(&format!("TRUNCATE {}", self.table())).await?;
+        self.ask(&format!("TRUNCATE {}", self.table())).await?;
         Ok(())
     }
 
@@ -155,7 +170,7 @@ impl Ground {
             tokio::time::sleep(QUIET_FOR).await;
             let now = sampler.sample();
             let cores = now.since(&before).cores(CASSANDRA);
-            let tasks = self.session.query("SELECT task_id FROM system_views.sstable_tasks").await?;
+            let tasks = self.ask("SELECT task_id FROM system_views.sstable_tasks").await?;
             if cores < QUIET_CORES && tasks.rows.is_empty() {
                 return Ok(Some(began.elapsed()));
             }
@@ -173,7 +188,7 @@ impl Ground {
             "SELECT count FROM system_views.local_write_latency WHERE keyspace_name = '{}' AND table_name = '{}'",
             self.cassandra.keyspace, self.cassandra.table
         );
-        let answer = self.session.query(&statement).await?;
+        let answer = self.ask(&statement).await?;
         let Some(count) = answer.rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten() else {
             return Ok(0);
         };

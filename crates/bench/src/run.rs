@@ -16,7 +16,8 @@ pub enum End {
     /// Every row was written, and every offset committed where Kafka has them.
     #[default]
     Done,
-    /// Every row was written, but some of them more than once before others were at all: the clock stopped too early.
+    /// Every row was written, but the count of writes did not tell when: some were written more than once before others were at
+    /// all, or two at once.
     Late,
     /// No new row for two minutes.
     Stalled,
