@@ -38,7 +38,7 @@ pub use consumer::{ConsumeError, GroupConsumer, Options};
 pub use delivery::Delivered;
 pub use error::{Class, ClientError, RequestError};
 pub use finder::{Missing, RecordFinder};
-pub use ledger::{Outcome, Settled};
+pub use ledger::{Delivery, Ledger, Outcome, Settled, Settlement};
 pub use newest::{newest, newest_written, wait_until_decided};
 pub use producer::{Producer, SendError};
 pub use reader::{Progress, ReadError, Start, TopicReader};
