@@ -21,6 +21,9 @@ pub const LEDGER_RECORDS: usize = 1_000;
 /// 2026-01-01T00:00:00Z, when the records were written and an hour before they are judged, milliseconds since 1970.
 const WRITTEN_MS: i64 = 1_767_225_600_000;
 
+/// A user's JSON, and the event that it is.
+pub type Recorded = (Box<RawValue>, Event);
+
 /// See the module's page.
 pub struct Material {
     /// The processor's clock.
@@ -32,7 +35,7 @@ pub struct Material {
     /// A page as the API answers it.
     pub page: &'static [u8],
     /// Its users, each as an event.
-    pub users: Vec<(Box<RawValue>, Event)>,
+    pub users: Vec<Recorded>,
     /// Flat records, without headers.
     pub flat: Vec<Record>,
     /// Records of `user/1`.
@@ -83,7 +86,7 @@ impl Material {
     }
 }
 
-fn users() -> Result<Vec<(Box<RawValue>, Event)>, Box<dyn Error>> {
+fn users() -> Result<Vec<Recorded>, Box<dyn Error>> {
     let page = api::parse_page(PAGE.as_bytes())?;
     let seed: Arc<str> = Arc::from(page.info.seed);
     let version = VersionMicros::from_millis(WRITTEN_MS).ok_or("no such version")?;

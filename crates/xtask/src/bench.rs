@@ -2,6 +2,7 @@
 
 mod ceilings;
 mod contenders;
+mod counts;
 mod drain;
 mod growth;
 mod idle;
@@ -39,6 +40,15 @@ pub(crate) struct Bench {
 /// What is measured.
 #[derive(Subcommand)]
 enum What {
+    #[command(flatten)]
+    OnServers(OnServers),
+    /// How many instructions the pure parts take, compared with what was accepted. Needs valgrind.
+    Counts(counts::Arguments),
+}
+
+/// What is measured on servers of its own.
+#[derive(Subcommand)]
+enum OnServers {
     /// How fast a full topic comes into the table, and what that costs.
     Drain(drain::Arguments),
     /// The same for us under more and more records, bytes, partitions and dead letters.
@@ -59,16 +69,20 @@ enum What {
 
 /// Measures.
 pub(crate) async fn run(Bench { what, keep }: Bench) -> Result<Exit, Failure> {
+    let what = match what {
+        What::OnServers(what) => what,
+        What::Counts(counts) => return counts::run(&counts),
+    };
     let mut stage = Stage::set()?;
     let exit = match what {
-        What::Drain(drain) => drain::run(drain, &mut stage).await,
-        What::Growth(growth) => growth::run(growth, &mut stage).await,
-        What::Scale(scale) => scale::run(scale, &mut stage).await,
-        What::Replay(replay) => replay::run(replay, &mut stage).await,
-        What::Ceilings(ceilings) => ceilings::run(ceilings, &mut stage).await,
-        What::Latency(latency) => latency::run(latency, &mut stage).await,
-        What::Produce(produce) => produce::run(produce, &mut stage).await,
-        What::Idle(idle) => idle::run(idle, &mut stage).await,
+        OnServers::Drain(drain) => drain::run(drain, &mut stage).await,
+        OnServers::Growth(growth) => growth::run(growth, &mut stage).await,
+        OnServers::Scale(scale) => scale::run(scale, &mut stage).await,
+        OnServers::Replay(replay) => replay::run(replay, &mut stage).await,
+        OnServers::Ceilings(ceilings) => ceilings::run(ceilings, &mut stage).await,
+        OnServers::Latency(latency) => latency::run(latency, &mut stage).await,
+        OnServers::Produce(produce) => produce::run(produce, &mut stage).await,
+        OnServers::Idle(idle) => idle::run(idle, &mut stage).await,
     }?;
     if exit == Exit::Done && !keep {
         stage.clean()?;

@@ -134,6 +134,17 @@ pub(crate) enum Failure {
         /// Names that there are.
         known: String,
     },
+    /// Valgrind does not run.
+    #[error("valgrind is not there: tests/install-valgrind installs it")]
+    NoValgrind,
+    /// Callgrind said no number.
+    #[error(
+        "callgrind counted no instructions of {case}: look at `valgrind --tool=callgrind target/release/counts {case} 1`"
+    )]
+    NoCount {
+        /// What was to be counted.
+        case: String,
+    },
     /// The images' Dockerfile does not say how they are built.
     #[error("{} sets no CARGO_PROFILE_RELEASE_*: build with --quick-build, or mend it", path.display())]
     NoImageProfile {
