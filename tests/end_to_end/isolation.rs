@@ -1,6 +1,6 @@
 //! A row that Cassandra can never take costs nobody but itself; a Cassandra that takes none costs no row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use cassandra::{CassandraSettings, Session};
@@ -15,8 +15,8 @@ use uuid::Uuid;
 const VERSION: i64 = 1_790_000_000_000_000;
 
 /// One Cassandra for these tests, with guardrails: it refuses a value beyond a kibibyte, and every write at `LOCAL_ONE`. Both
-/// are answered `Invalid`. Guardrails bind ordinary users only, so it asks for a password. It ends with the process, however
-/// that ends.
+/// are answered `Invalid`. Guardrails bind ordinary users only, so it asks for a password. Its batches may be larger than a stock
+/// server's. It ends with the process, however that ends.
 fn guarded() -> &'static Stack {
     static STACK: OnceLock<Stack> = OnceLock::new();
     STACK.get_or_init(|| {
@@ -25,6 +25,8 @@ fn guarded() -> &'static Stack {
             ("column_value_size_fail_threshold", "1KiB"),
             ("write_consistency_levels_disallowed", "[LOCAL_ONE]"),
             ("authenticator", "PasswordAuthenticator"),
+            ("batch_size_warn_threshold", "64KiB"),
+            ("unlogged_batch_across_partitions_warn_threshold", "40"),
         ] {
             options.cassandra_yaml.push((name.to_owned(), value.to_owned()));
         }
@@ -123,5 +125,24 @@ async fn the_trial_of_a_rows_place_changes_nothing_that_is_there() {
     world.wait_until_consumed().await;
     assert_eq!(world.dead_letters().await.len(), 1);
     assert_eq!(world.rows().await, before);
+    assert_eq!(processor.stop().await, Exit::Done);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_larger_batches_gets_them_and_warns_of_none() {
+    let world = world("larger_batches").await;
+    world.publish(records(&world, 1_000, &[]).0).await;
+    let processor = world.processor();
+    world.wait_until_consumed().await;
+    let settings: BTreeMap<String, String> = world.settings().into_iter().collect();
+    let table = format!("{}.created_users", settings["CASSANDRA_KEYSPACE"]);
+    let series = format!("sluice_processor_write_duration_seconds_count{{table=\"{table}\"}}");
+    let writes = processor.metric(&series);
+    // Five whole users make a batch for a stock server.
+    assert!((25.0..=150.0).contains(&writes), "{writes} writes for 1000 rows");
+    let log = std::fs::read_to_string(guarded().cassandra().log()).expect("Cassandra's log");
+    for warning in ["exceeding specified threshold", "Unlogged batch covering"] {
+        assert!(!log.contains(warning), "{warning}");
+    }
     assert_eq!(processor.stop().await, Exit::Done);
 }

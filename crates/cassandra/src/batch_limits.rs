@@ -9,13 +9,14 @@ pub struct BatchLimits {
     /// Rows: each is a partition, and the server warns about unlogged batches over too many of them
     /// (`unlogged_batch_across_partitions_warn_threshold`).
     pub rows: usize,
-    /// Bytes, as the server counts them (`batch_size_warn_threshold`).
+    /// Bytes, as the server counts them (`batch_size_warn_threshold`), less a little: the count is done again here, and need
+    /// not be the same to the byte.
     pub bytes: usize,
 }
 
 impl BatchLimits {
     /// Those of a server that nobody has configured: 10 partitions, 5 KiB.
-    pub const STOCK: Self = Self { rows: 10, bytes: 5 << 10 };
+    pub const STOCK: Self = Self { rows: 10, bytes: below(5 << 10) };
 
     /// Those of the server that answers, which tells them from Cassandra 4.1 on (`system_views.settings`). An older one, and
     /// one that does not let this user look, is taken for a stock one.
@@ -42,9 +43,13 @@ impl BatchLimits {
         let [bytes, rows] = NAMES.map(value);
         Ok(Self {
             rows: rows.and_then(|rows| rows.parse().ok()).unwrap_or(Self::STOCK.rows).max(1),
-            bytes: bytes.and_then(bytes_of).unwrap_or(Self::STOCK.bytes),
+            bytes: bytes.and_then(bytes_of).map_or(Self::STOCK.bytes, below),
         })
     }
+}
+
+const fn below(threshold: usize) -> usize {
+    threshold - threshold / 40
 }
 
 /// Bytes of a size as Cassandra writes it (`DataStorageSpec`): `640KiB`.
