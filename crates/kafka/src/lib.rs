@@ -46,4 +46,4 @@ pub use receipt::{Receipt, Revokes, Work};
 pub use settings::{GroupProtocol, KafkaSettings, Topics};
 pub use status::{Counters, PartitionStatus, Status};
 pub use topic::{TopicError, UNREACHABLE_REMEDY, check_topic};
-pub use transaction::{OpenError, TransactionError, TransactionalProducer};
+pub use transaction::{OpenError, Reach, TransactionError, TransactionalProducer};

@@ -7,6 +7,7 @@
 //! transaction stayed open for too long, and the client tells the two alike ([`TransactionError::Fenced`]): who has to tell
 //! them apart opens the producer anew and looks at what was committed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use schema::record::NewRecord;
 
 use crate::delivery::{Delivered, Deliveries};
 use crate::error::Class;
-use crate::error::{ClientError, class_of_code};
+use crate::error::{ClientError, RequestError, class_of_code};
 use crate::polled_producer::PolledProducer;
 use crate::producer::{SendError, enqueue_when_room};
 use crate::settings::KafkaSettings;
@@ -27,6 +28,8 @@ const OPEN: Duration = Duration::from_secs(30);
 /// How long a record of a transaction may wait for its acknowledgement. With a step behind it that is less than what a
 /// transaction may take, and less than the drain of a service.
 const ACKNOWLEDGED: Duration = Duration::from_secs(12);
+/// How long the markers of a committed transaction are waited for.
+const DECIDED: Duration = Duration::from_secs(10);
 /// How long one call of the transaction protocol may block.
 const STEP: Duration = Duration::from_secs(10);
 /// How long the registration of an id may take: the coordinator first ends what was open under it.
@@ -72,6 +75,22 @@ impl TransactionError {
             ) => Self::Fenced,
             _ => Self::Unknown { step, source },
         }
+    }
+}
+
+/// How far a transaction reaches: its last offset on each of its partitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach(BTreeMap<(Arc<str>, i32), i64>);
+
+impl Reach {
+    /// Of the transaction of `records`, which were stored at `delivered`.
+    pub fn of(records: &[NewRecord], delivered: &[Delivered]) -> Self {
+        let mut reach = BTreeMap::new();
+        for (record, Delivered { partition, offset }) in records.iter().zip(delivered) {
+            let last = reach.entry((Arc::clone(&record.topic), *partition)).or_insert(*offset);
+            *last = (*last).max(*offset);
+        }
+        Self(reach)
     }
 }
 
@@ -125,6 +144,35 @@ impl TransactionalProducer {
             Err(TransactionError::Aborted(SendError::Transient(_))) => self.attempt(records, &account).await,
             attempted => attempted,
         }
+    }
+
+    /// Waits until all that a committed transaction reached can be read; false where the brokers answer, and after ten seconds it
+    /// still cannot: another producer's transaction is open before it, or a broker has skipped its end, see
+    /// [`Self::end_hanging`].
+    ///
+    /// A commit is the coordinator's decision, the markers that make it true on each partition come later. Where one was
+    /// skipped, the end of the next transaction of this id on the partition ends both, and an abort would undo what was
+    /// committed. So nothing is to be begun before what came last can be read.
+    ///
+    /// # Errors
+    /// The brokers do not answer.
+    pub async fn is_readable(&self, reach: &Reach) -> Result<bool, RequestError> {
+        let (client, reach) = (Arc::clone(&self.client), reach.clone());
+        let looking = tokio::task::spawn_blocking(move || {
+            let deadline = Instant::now() + DECIDED;
+            for ((topic, partition), last) in reach.0 {
+                // The client asks for the end that `read_committed` sees.
+                while client.client().fetch_watermarks(&topic, partition, STEP)?.1 <= last {
+                    if Instant::now() >= deadline {
+                        return Ok(false);
+                    }
+                    client.poll(Duration::from_millis(20));
+                }
+            }
+            Ok(true)
+        });
+        let found = looking.await.unwrap_or_else(|ended| Err(KafkaError::ClientCreation(ended.to_string())));
+        found.map_err(|source| RequestError { what: "asking for the end of a partition", source })
     }
 
     /// Ends what an earlier transaction of this id left open on the partitions that `records` go to, although the coordinator
@@ -307,7 +355,25 @@ async fn blocking(
 
 #[cfg(test)]
 mod tests {
+    use schema::record::Headers;
+
     use super::*;
+
+    #[test]
+    fn a_transaction_reaches_to_its_last_offset_on_each_partition() {
+        let record = |topic: &str| NewRecord {
+            topic: topic.into(),
+            partition: None,
+            timestamp_ms: None,
+            key: None,
+            value: None,
+            headers: Headers::new(),
+        };
+        let records = ["a", "a", "b", "a"].map(record);
+        let delivered = [(0, 7), (1, 3), (0, 2), (0, 6)].map(|(partition, offset)| Delivered { partition, offset });
+        let expected = [(("a".into(), 0), 7), (("a".into(), 1), 3), (("b".into(), 0), 2)];
+        assert_eq!(Reach::of(&records, &delivered), Reach(expected.into()));
+    }
 
     #[test]
     fn the_cause_of_a_failed_transaction_is_not_a_record_that_was_purged_with_it() {

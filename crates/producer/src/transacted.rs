@@ -6,7 +6,10 @@
 //! same name is at work. Each process claims the name when it starts, by a bookmark of its own, so that a producer that was
 //! fenced knows whether by a successor or by the coordinator, which fences whoever leaves a transaction open for too long.
 
-use kafka::{ClientError, KafkaSettings, OpenError, ReadError, SendError, TransactionError, TransactionalProducer};
+use kafka::{
+    ClientError, KafkaSettings, OpenError, Reach, ReadError, SendError, TransactionError, TransactionalProducer,
+    UNREACHABLE_REMEDY,
+};
 use schema::version::VersionClock;
 use service::backoff::Delays;
 use uuid::Uuid;
@@ -30,6 +33,8 @@ pub struct Transacted {
     shelf: Shelf,
     /// What the topic says of us while nothing of ours is under way.
     held: Bookmark,
+    /// How far the last page reaches, until it is known that it can be read.
+    unread: Option<Reach>,
     attendance: Attendance,
 }
 
@@ -107,7 +112,7 @@ impl Transacted {
                 Ok((producer, held, cursor)) => {
                     attendance.acknowledged();
                     let clock = held.version().map_or_else(VersionClock::new, VersionClock::after);
-                    let opened = Self { producer, kafka: kafka.clone(), shelf, held, attendance };
+                    let opened = Self { producer, kafka: kafka.clone(), shelf, held, unread: None, attendance };
                     return Ok((opened, cursor, clock));
                 }
                 Err(Setback::Waits { reason, remedy }) => (reason, remedy),
@@ -130,12 +135,18 @@ impl Transacted {
     pub async fn publish(&mut self, mut shipment: Shipment, next: &Bookmark) -> Result<Option<Tally>, PublishError> {
         let attendance = self.attendance.clone();
         let mut delays = attendance.delays();
+        if attendance.unless_over(self.until_readable()).await.is_none() {
+            return Ok(None);
+        }
         loop {
             let (parcels, mut records): (Vec<_>, Vec<_>) = shipment.take_open().into_iter().unzip();
             records.push(self.shelf.record(next));
             // Not cut by a shutdown: a transaction is short, and its orderly end spares its readers a wait.
             let setback = match attendance.attended(self.producer.publish(&records)).await {
-                Ok(_) => return Ok(Some(self.arrived(shipment, parcels, next))),
+                Ok(delivered) => {
+                    self.unread = Some(Reach::of(&records, &delivered));
+                    return Ok(Some(self.arrived(shipment, parcels, next)));
+                }
                 Err(TransactionError::Refused(refused)) => match blame(&mut shipment, parcels, &refused) {
                     // What was refused is a dead letter now: the page can go at once.
                     None => continue,
@@ -164,6 +175,25 @@ impl Transacted {
             let wait = attendance.waits_out(&setback, setback.remedy(), &mut delays);
             if attendance.unless_over(wait).await.is_none() {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// Waits until the last page can be read, so that no abort behind it can undo it.
+    async fn until_readable(&mut self) {
+        let mut delays = self.attendance.delays();
+        while let Some(reach) = self.unread.take() {
+            match self.attendance.attended(self.producer.is_readable(&reach)).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::warn!(
+                        "the last page is committed and cannot be read yet: a transaction before its end stays open"
+                    );
+                }
+                Err(error) => {
+                    self.unread = Some(reach);
+                    self.attendance.waits_out(&error, UNREACHABLE_REMEDY, &mut delays).await;
+                }
             }
         }
     }
