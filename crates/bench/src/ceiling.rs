@@ -12,7 +12,7 @@ mod rows;
 use std::sync::Arc;
 
 use schema::record::{NewRecord, Record};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Voice;
 use crate::ceiling::point::Pusher;
@@ -66,7 +66,7 @@ pub struct Ceilings {
 }
 
 /// One run of the client library's own consumer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Consumption {
     /// Records read.
     pub records: u64,
@@ -83,7 +83,7 @@ pub struct Consumption {
 }
 
 /// Reading and writing at the same time, without anything between the two.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Both {
     /// Records read and rows written.
     pub records: u64,

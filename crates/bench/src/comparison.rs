@@ -1,8 +1,9 @@
 //! Runs side by side: each case's figures, and in pairs of one round its distance to the first case.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::run::Run;
 use crate::statistics::Spread;
@@ -26,7 +27,7 @@ const FIGURES: [(&str, Figure); 12] = [
 ];
 
 /// A figure of all runs of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The figure itself.
     #[serde(flatten)]
@@ -36,7 +37,7 @@ pub struct Compared {
 }
 
 /// One case in all of its rounds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Line {
     /// Its name.
     pub case: String,
@@ -45,9 +46,9 @@ pub struct Line {
     /// Those of them that lost rows, or did not come to their end. Their figures are left out.
     pub failed: usize,
     /// The others' figures by name.
-    pub figures: BTreeMap<&'static str, Compared>,
+    pub figures: BTreeMap<Cow<'static, str>, Compared>,
     /// Columns that did not hold what the records say in some run.
-    pub differing_columns: Vec<&'static str>,
+    pub differing_columns: Vec<Cow<'static, str>>,
 }
 
 impl Line {
@@ -91,15 +92,15 @@ fn line(name: &str, first: &str, runs: &[&Run]) -> Line {
         let spread = Spread::of(good().filter_map(|run| figure(run)))?;
         Some(Compared { spread, over_first: Spread::of(good().filter_map(ratio)) })
     };
-    let mut differing_columns: Vec<&'static str> =
-        own.iter().flat_map(|run| run.census.differing_columns.iter().copied()).collect();
+    let mut differing_columns: Vec<Cow<'static, str>> =
+        own.iter().flat_map(|run| run.census.differing_columns.iter().copied().map(Cow::Borrowed)).collect();
     differing_columns.sort_unstable();
     differing_columns.dedup();
     Line {
         case: name.to_owned(),
         runs: own.len(),
         failed: own.iter().filter(|run| !run.passed).count(),
-        figures: FIGURES.iter().filter_map(|(name, figure)| Some((*name, compared(*figure)?))).collect(),
+        figures: FIGURES.iter().filter_map(|(name, figure)| Some((Cow::Borrowed(*name), compared(*figure)?))).collect(),
         differing_columns,
     }
 }

@@ -65,7 +65,8 @@ impl Ground {
         }
         let mut found = Found { cases: cases.clone(), comparison: Vec::new(), runs: Vec::new() };
         let mut path = PathBuf::new();
-        for (round, case) in runs {
+        let all = runs.len();
+        for (place, (round, case)) in (1..).zip(runs) {
             let Some(case) = case else { continue };
             let run = Drain { ground: self, case, voice }.run().await?;
             let run = Run { round, is_warm_up: round == 0, ..run };
@@ -73,7 +74,7 @@ impl Ground {
             let _ = voice.send(run.line());
             found.runs.push(run);
             found.comparison = compare(&found.runs);
-            path = head(found.clone()).write(folder)?;
+            path = Results { is_complete: place == all, ..head(found.clone()) }.write(folder)?;
         }
         Ok((found, path))
     }

@@ -1,6 +1,6 @@
 //! How far a run had come at which time, and what it had used by then.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Points of a curve that are kept in results.
 const KEPT: usize = 100;
@@ -8,7 +8,7 @@ const KEPT: usize = 100;
 const STEADY: (f64, f64) = (0.2, 0.8);
 
 /// A look at a run. All figures grow.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Since the start of the contender's process.
     pub seconds: f64,
@@ -49,13 +49,17 @@ impl Point {
 }
 
 /// See the module's page.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Curve(Vec<Point>);
 
 impl Curve {
     pub(crate) fn push(&mut self, point: Point) {
         self.0.push(point);
+    }
+
+    pub(crate) fn points(&self) -> &[Point] {
+        &self.0
     }
 
     pub(crate) fn last(&self) -> Point {

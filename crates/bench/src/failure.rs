@@ -56,6 +56,14 @@ pub enum BenchError {
     /// An answer of a server is not what was asked for.
     #[error("{0}")]
     Unreadable(String),
+    /// A plot cannot be made.
+    #[error("a plot cannot be drawn: {0}")]
+    Plot(String),
+    /// The page has no place for a table, or one that does not end.
+    #[error(
+        "the page has no lines `<!-- bench:{0} -->` and `<!-- /bench -->` after it: put them where its table belongs"
+    )]
+    NoPlace(&'static str),
     /// A task of ours ended early.
     #[error("a task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),

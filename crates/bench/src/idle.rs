@@ -1,11 +1,12 @@
 //! What the services use while there is nothing to do, and with ten records a second.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use schema::topics::TopicSpec;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Voice;
@@ -36,10 +37,10 @@ pub struct Services {
 }
 
 /// One service over one part.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Idle {
     /// Which.
-    pub service: &'static str,
+    pub service: Cow<'static, str>,
     /// Records a second meanwhile.
     pub records_per_second: u64,
     /// How long it was watched.
@@ -133,7 +134,7 @@ fn of(service: &'static str, records_per_second: u64, first: &Snapshot, last: &S
         .collect();
     let switches = last.usage(service).voluntary_switches - first.usage(service).voluntary_switches;
     Idle {
-        service,
+        service: Cow::Borrowed(service),
         records_per_second,
         seconds: span.seconds,
         core_percent: span.cores(service) * 100.0,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use kafka::{KafkaSettings, Producer};
 use local_stack::port;
 use schema::topics::TopicSpec;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use service::settings::Reader;
 use uuid::Uuid;
 
@@ -51,7 +51,7 @@ const METRICS_WITHIN: Duration = Duration::from_secs(5);
 const CONTENDER: &str = "contender";
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct LatencyOptions {
     /// Records a second.
     pub rate: u64,
@@ -62,7 +62,7 @@ pub struct LatencyOptions {
 }
 
 /// One contender at one rate.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LatencyRun {
     /// Who.
     pub contender: String,

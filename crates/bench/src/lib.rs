@@ -11,6 +11,7 @@
 //! - What is seen: [`sampler`] reads from [`proc`] what processes and machine use, a [`curve`] is the way of a run, the [`census`]
 //!   reads the whole table with a [`checksum`].
 //! - What comes out: a [`run`], the [`comparison`] of many with [`statistics`], [`results`] of a [`machine`], and a [`table`].
+//! - What is told of it: a [`report`] makes tables and plots of the files, and of nothing else.
 //!
 //! One rule: a figure is told with what may have bent it. A run that lost rows, or was disturbed, is shown and never left out.
 
@@ -38,6 +39,7 @@ mod proc;
 mod produce;
 mod records;
 mod replay;
+mod report;
 mod results;
 mod rounds;
 mod run;
@@ -64,6 +66,7 @@ pub use plan::{Growth, PARTITIONS, Plan, scale};
 pub use produce::{Api, Pair, Programs, Publishing, Whole, api, pair, whole};
 pub use records::{Document, Recipe};
 pub use replay::{Replay, ReplayPrograms, Replays};
+pub use report::Report;
 pub use results::Results;
 pub use run::{CpuPerRecord, End, Run};
 pub use sampler::{Sampler, Snapshot, Span, Usage};

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use local_stack::Artifacts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// See the module's page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     /// As the processor calls itself.
     pub processor: String,
@@ -24,7 +24,7 @@ pub struct Machine {
 }
 
 /// The state of the checkout.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Revision {
     /// The commit.
     pub commit: String,

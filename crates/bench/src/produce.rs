@@ -7,7 +7,7 @@
 mod pair;
 mod whole;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ground::KAFKA;
 pub use crate::produce::pair::{Pair, pair};
@@ -15,7 +15,7 @@ pub use crate::produce::whole::{Api, Programs, Whole, api, whole};
 use crate::sampler::Span;
 
 /// One run.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Publishing {
     /// Records acknowledged.
     pub records: u64,

@@ -104,7 +104,7 @@ impl Ground {
             // Whoever listens no more does not stop the run.
             let _ = voice.send(run.line());
             found.runs.push(run);
-            path = head(found.clone()).write(folder)?;
+            path = Results { is_complete: round == rounds, ..head(found.clone()) }.write(folder)?;
         }
         Ok((found, path))
     }

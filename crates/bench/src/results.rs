@@ -14,6 +14,8 @@ use crate::machine::{Machine, Revision};
 pub struct Results<T> {
     /// `drain`, `growth`, ...
     pub command: &'static str,
+    /// Whether everything that was asked for was done. A file that is written while it is being done says no.
+    pub is_complete: bool,
     /// When it began.
     pub began: DateTime<Utc>,
     /// Where.

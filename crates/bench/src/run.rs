@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::census::Census;
 use crate::contest::Case;
@@ -46,7 +46,7 @@ impl Serialize for End {
 }
 
 /// CPU time of a record, microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct CpuPerRecord {
     /// Of the contender with its children.
     pub contender: f64,

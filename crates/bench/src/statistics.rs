@@ -1,9 +1,9 @@
 //! Median, smallest and largest.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Of some figures.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The middle one; of an even number of figures the mean of both in the middle.
     pub median: f64,

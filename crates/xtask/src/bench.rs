@@ -9,6 +9,7 @@ mod idle;
 mod latency;
 mod produce;
 mod replay;
+mod report;
 mod scale;
 
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ enum What {
     OnServers(OnServers),
     /// How many instructions the pure parts take, compared with what was accepted. Needs valgrind.
     Counts(counts::Arguments),
+    /// Makes the tables of the README and the plots of the newest whole results.
+    Report(report::Arguments),
 }
 
 /// What is measured on servers of its own.
@@ -72,6 +75,7 @@ pub(crate) async fn run(Bench { what, keep }: Bench) -> Result<Exit, Failure> {
     let what = match what {
         What::OnServers(what) => what,
         What::Counts(counts) => return counts::run(&counts),
+        What::Report(report) => return report::run(&report),
     };
     let mut stage = Stage::set()?;
     let exit = match what {
@@ -158,7 +162,7 @@ impl Stage {
         let began = Utc::now();
         move |found| {
             let (machine, revision, settings) = (machine.clone(), revision.clone(), settings.clone());
-            Results { command, began, machine, revision, settings, found }
+            Results { command, is_complete: true, began, machine, revision, settings, found }
         }
     }
 

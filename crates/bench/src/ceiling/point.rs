@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ceiling::closed_loop::{self, Pass};
 use crate::ceiling::rows::{Frames, Rows};
@@ -14,7 +14,7 @@ use crate::native::{self, Connection, Prepared};
 use crate::sampler::Sampler;
 
 /// Where on the grid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushPoint {
     /// Rows of one request; more than one are an unlogged batch.
     pub rows_per_request: usize,
@@ -23,7 +23,7 @@ pub struct PushPoint {
 }
 
 /// What came of it there.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Push {
     /// Where.
     #[serde(flatten)]

@@ -2,7 +2,7 @@
 //! acknowledgement of its row. It counts every record and knows only the bounds of its buckets. A version of these records is
 //! their time in Kafka, whole milliseconds, so it counts up to one of them too much.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// As `/metrics` of the processor calls it.
 const NAME: &str = "sluice_processor_end_to_end_latency_seconds_bucket";
@@ -13,7 +13,7 @@ pub(crate) struct Buckets(Vec<(f64, f64)>);
 
 /// Times at which shares of all records were acknowledged, milliseconds, interpolated between the bounds of a bucket. None
 /// where it lies beyond the last bound.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Acknowledged {
     /// Records counted.
     pub records: f64,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest time that is told apart from longer ones.
 const LONGEST_US: u64 = 600_000_000;
@@ -13,7 +13,7 @@ const LONGEST_US: u64 = 600_000_000;
 pub(crate) struct Times(Histogram<u64>);
 
 /// Times at which shares of all samples had come about, milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// How many there were.
     pub samples: u64,

@@ -8,7 +8,7 @@ use kafka::{KafkaSettings, Producer};
 use local_stack::Process;
 use schema::record::NewRecord;
 use schema::topics::TopicSpec;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use service::settings::Reader;
 
 use crate::client_tool::{ClientTool, cpu_of_ended, figures};
@@ -26,7 +26,7 @@ const UNDER_WAY: usize = 20_000;
 const TOPIC: &str = "bench-produce";
 
 /// One run of each.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pair {
     /// `rdkafka_performance`.
     pub tool: Publishing,

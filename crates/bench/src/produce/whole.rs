@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use local_stack::port;
 use schema::topics::TopicSpec;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::client_tool::cpu_of_ended;
@@ -38,7 +38,7 @@ pub struct Programs {
 }
 
 /// One run of the producer, from the start of its process to its end.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Whole {
     /// Whether a page and the place behind it became visible together.
     pub transactions: bool,
@@ -50,7 +50,7 @@ pub struct Whole {
 }
 
 /// What the simulator of the API gives one client that does nothing but fetch, page after page.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Api {
     /// Users fetched.
     pub users: u64,

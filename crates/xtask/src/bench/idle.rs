@@ -51,7 +51,7 @@ fn told(services: &[Idle]) -> String {
     let row = |idle: &Idle| {
         let mib = |bytes: f64| format!("{:.1}", bytes / f64::from(1 << 20));
         let cells = [
-            idle.service.to_owned(),
+            idle.service.to_string(),
             idle.records_per_second.to_string(),
             format!("{:.2}", idle.core_percent),
             mib(idle.resident_bytes as f64),

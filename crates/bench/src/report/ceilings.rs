@@ -1,0 +1,69 @@
+//! What the servers and the machine give at most.
+
+use serde::Deserialize;
+
+use crate::ceiling::{Both, Consumption, Push, PushPoint};
+use crate::failure::BenchError;
+use crate::report::markdown::table;
+use crate::report::section::Section;
+use crate::report::source::Sources;
+use crate::statistics::Spread;
+use crate::table::ranged;
+
+/// What was found out, less the sweep.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Limits {
+    finals: Vec<Push>,
+    best: PushPoint,
+    consumer: Vec<Consumption>,
+    pub(crate) both: Vec<Both>,
+}
+
+/// Reading, writing, and both.
+pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
+    let mut section = Section::default();
+    let Some(source) = sources.get("ceilings") else {
+        section.unmeasured("ceilings");
+        return Ok(section);
+    };
+    let Limits { finals, best, consumer, both } = source.found()?;
+    let rounds = Spread::of([both.len() as f64]).map_or(0.0, |rounds| rounds.median);
+    section.from(
+        source,
+        &format!("ceilings --records {} --rounds {rounds}", source.setting("records").unwrap_or_default()),
+    );
+    let mut points: Vec<PushPoint> = Vec::new();
+    for push in &finals {
+        if !points.contains(&push.point) {
+            points.push(push.point);
+        }
+    }
+    let of = |figures: &mut dyn Iterator<Item = f64>, digits| ranged(Spread::of(figures), digits);
+    let mut rows = vec![vec![
+        "librdkafka's own consumer alone".to_owned(),
+        of(&mut consumer.iter().map(|run| run.records_per_second), 0),
+        of(&mut consumer.iter().map(|run| run.client_cpu_us), 2),
+        of(&mut consumer.iter().map(|run| run.kafka_cpu_us), 2),
+        "-".to_owned(),
+    ]];
+    for point in points {
+        let pushes = || finals.iter().filter(|push| push.point == point);
+        let mark = if point == best { ", the best" } else { "" };
+        rows.push(vec![
+            format!("rows pushed, {} a request, {} under way{mark}", point.rows_per_request, point.in_flight),
+            of(&mut pushes().map(|push| push.rows_per_second), 0),
+            of(&mut pushes().map(|push| push.client_cpu_us), 2),
+            "-".to_owned(),
+            of(&mut pushes().map(|push| push.cassandra_cpu_us), 1),
+        ]);
+    }
+    rows.push(vec![
+        "both at once".to_owned(),
+        of(&mut both.iter().map(|run| run.records_per_second), 0),
+        of(&mut both.iter().map(|run| run.clients_cpu_us), 2),
+        of(&mut both.iter().map(|run| run.kafka_cpu_us), 2),
+        of(&mut both.iter().map(|run| run.cassandra_cpu_us), 1),
+    ]);
+    section.add(&table(&["", "records/s", "clients, us a record", "Kafka", "Cassandra"], &rows));
+    Ok(section)
+}
