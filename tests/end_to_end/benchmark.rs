@@ -18,6 +18,7 @@ async fn ground(folder: &Path) -> Ground {
 fn results<T>(found: T) -> Results<T> {
     Results {
         command: "drain",
+        is_complete: false,
         began: chrono::Utc::now(),
         machine: Machine::here(artifacts()),
         revision: Revision::of(Path::new(env!("CARGO_MANIFEST_DIR"))),
@@ -61,6 +62,7 @@ async fn a_benchmark_shows_every_row_and_a_contender_that_brings_none() {
     assert!(!nobody.passed && matches!(nobody.end, End::Ended(_)), "{nobody:#?}");
     assert_eq!((nobody.census.rows, nobody.census.missing), (0, 1_800));
     let written: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("results")).expect("JSON");
+    assert_eq!(written["is_complete"], json!(true), "every run was made");
     assert_eq!(written["comparison"][0]["figures"]["duplicates"]["median"], 0.0, "{written:#}");
     assert_eq!((&written["comparison"][2]["failed"], &written["runs"][3]["passed"]), (&json!(1), &json!(false)));
 
