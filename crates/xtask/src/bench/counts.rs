@@ -23,7 +23,7 @@ const PROGRAM: &str = "counts";
 /// Rounds of the short run and of the long one.
 const ROUNDS: (u64, u64) = (10, 110);
 /// A count may grow by so much, percent.
-const TOLERANCE: f64 = 5.0;
+const TOLERANCE: u64 = 5;
 
 /// Arguments of `bench counts`.
 #[derive(Args)]
@@ -175,11 +175,11 @@ fn compared(counts: &Counts, accepted: &Counts) -> Vec<Line> {
     let line = |case: &String| {
         let (count, accepted) = (counts.get(case).copied(), accepted.get(case).copied());
         let percent = count.zip(accepted).map(|(count, accepted)| (count as f64 / accepted as f64 - 1.0) * 100.0);
-        let verdict = match (count, percent) {
+        let verdict = match (count, accepted) {
             (None, _) => Verdict::Gone,
             (Some(_), None) => Verdict::New,
-            (Some(_), Some(percent)) if percent > TOLERANCE => Verdict::Grown,
-            (Some(_), Some(percent)) if percent < -TOLERANCE => Verdict::Shrunk,
+            (Some(count), Some(accepted)) if count * 100 > accepted * (100 + TOLERANCE) => Verdict::Grown,
+            (Some(count), Some(accepted)) if count * 100 < accepted * (100 - TOLERANCE) => Verdict::Shrunk,
             (Some(_), Some(_)) => Verdict::Same,
         };
         Line { case: case.clone(), count, accepted, percent, verdict }
