@@ -169,7 +169,6 @@ impl Shard {
 
     fn line(&self, table: UserTable, dlq_partitions: i32, intake: Intake) -> Line {
         let kafka = &self.settings.kafka;
-        let table_rows = table.limits().rows;
         Line {
             intake,
             writer: Writer {
@@ -194,7 +193,6 @@ impl Shard {
             },
             floodgate: Arc::clone(&self.floodgate),
             metrics: self.metrics.clone(),
-            batch_rows: table_rows,
         }
     }
 

@@ -33,8 +33,6 @@ pub(crate) struct Line {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) floodgate: Arc<Floodgate>,
     pub(crate) metrics: Metrics,
-    /// Rows per batch at most, hence how much one worker takes.
-    pub(crate) batch_rows: usize,
 }
 
 /// What the consumer has handed out and no worker has taken.
@@ -75,7 +73,8 @@ struct Group<'a> {
 /// # Errors
 /// The producer of dead letters is at its end: only a new process can go on.
 pub(crate) async fn work(line: Rc<Line>) -> Result<(), SendError> {
-    let take = line.batch_rows.min(TAKE);
+    // As much as makes a batch.
+    let take = line.writer.table().limits().rows.min(TAKE);
     let mut taken = Vec::with_capacity(take);
     while line.intake.take(take, &mut taken).await {
         // What does not start belongs to a partition that is being given back: another member reads it again.
