@@ -7,7 +7,7 @@
 //!   dead letters.
 //! - What is possible at all: [`ceiling`], with [`client_tool`] and [`native`] in the place of any pipeline.
 //! - How prompt: [`latency`] sends by a schedule and looks for the rows. What publishing costs: [`produce`]. What doing nothing
-//!   costs: [`idle`]. Services that are no contenders are started as [`own`].
+//!   costs: [`idle`]. What a [`build`] costs and gives. Services that are no contenders are started as [`own`].
 //! - What is seen: [`sampler`] reads from [`proc`] what processes and machine use, a [`curve`] is the way of a run, the [`census`]
 //!   reads the whole table with a [`checksum`].
 //! - What comes out: a [`run`], the [`comparison`] of many with [`statistics`], [`results`] of a [`machine`], and a [`table`].
@@ -15,6 +15,7 @@
 //!
 //! One rule: a figure is told with what may have bent it. A run that lost rows, or was disturbed, is shown and never left out.
 
+mod build;
 mod ceiling;
 mod census;
 mod checksum;
@@ -47,6 +48,7 @@ mod sampler;
 mod statistics;
 pub mod table;
 
+pub use build::{Built, Layer};
 pub use ceiling::{Both, CeilingOptions, Ceilings, Consumption, Push, PushPoint, ceilings};
 pub use census::Census;
 pub use client_tool::ClientTool;

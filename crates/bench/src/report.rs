@@ -1,12 +1,13 @@
 //! What the README tells of the benchmarks: tables and plots, made of the files of results alone.
 //!
 //! - [`source`] reads the files: of each command the newest that was done to its end.
-//! - [`drain`], [`latency`], [`growth`], [`ceilings`], [`replay`], [`produce`], [`idle`] make a [`section`] of theirs, and
+//! - [`drain`], [`latency`], [`growth`], [`ceilings`], [`replay`], [`produce`], [`idle`], [`build`] make a [`section`] of theirs, and
 //!   [`targets`] measures all of them by what was promised.
 //! - [`markdown`] is how a table looks, [`chart`] how a plot does.
 //!
 //! One rule: the same files give the same bytes, so that it can be checked that nobody typed a figure.
 
+mod build;
 mod ceilings;
 mod chart;
 mod drain;
@@ -31,7 +32,7 @@ use crate::report::source::Sources;
 type Make = fn(&Sources) -> Result<Section, BenchError>;
 
 /// The places of the page and what belongs there.
-const SECTIONS: [(&str, Make); 9] = [
+const SECTIONS: [(&str, Make); 10] = [
     ("targets", targets::section),
     ("drain", drain::section),
     ("latency", latency::section),
@@ -41,6 +42,7 @@ const SECTIONS: [(&str, Make); 9] = [
     ("produce", produce::section),
     ("replay", replay::section),
     ("idle", idle::section),
+    ("build", build::section),
 ];
 
 /// See the module's page.

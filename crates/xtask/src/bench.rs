@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: how fast, how lean and how prompt we and others are, on a real stack of its own.
 
+mod build;
 mod ceilings;
 mod contenders;
 mod counts;
@@ -43,6 +44,8 @@ pub(crate) struct Bench {
 enum What {
     #[command(flatten)]
     OnServers(OnServers),
+    /// How long a build of everything takes, and how large the services' layers in their images are.
+    Build,
     /// How many instructions the pure parts take, compared with what was accepted. Needs valgrind.
     Counts(counts::Arguments),
     /// Makes the tables of the README and the plots of the newest whole results.
@@ -74,6 +77,7 @@ enum OnServers {
 pub(crate) async fn run(Bench { what, keep }: Bench) -> Result<Exit, Failure> {
     let what = match what {
         What::OnServers(what) => what,
+        What::Build => return build::run(&mut Stage::set()?),
         What::Counts(counts) => return counts::run(&counts),
         What::Report(report) => return report::run(&report),
     };

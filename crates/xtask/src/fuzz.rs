@@ -187,12 +187,23 @@ impl Target {
             );
         };
         format!(
-            "\n{name}: {reproducer} breaks a promise; the words of libFuzzer are in {log}\n  again: {program} --target={name} \
-             {reproducer}\n  mend it, then keep the input in tests/fuzz/corpus/{name}/ under a name that says what it is",
+            "\n{name}: {reproducer} breaks a promise:\n{words}  its bytes: {input}\n  all that libFuzzer said: {log}\n  again: \
+             {program} --target={name} {reproducer}\n  mend it, then keep the input in tests/fuzz/corpus/{name}/ under a name \
+             that says what it is",
             name = self.name,
+            words = outcome.panic(),
+            input = shown(Path::new(reproducer)),
             log = self.log.display(),
             program = program.display(),
         )
+    }
+}
+
+/// An input as a byte string of Rust has it, for who has only the screen.
+fn shown(input: &Path) -> String {
+    match std::fs::read(input) {
+        Ok(bytes) => bytes.escape_ascii().to_string(),
+        Err(error) => format!("unreadable, {error}"),
     }
 }
 
@@ -244,6 +255,13 @@ impl Outcome {
         ]
     }
 
+    /// The lines with which the target panicked, the promise among them; none where it took too long or too much.
+    fn panic(&self) -> String {
+        let lines = self.said.lines().skip_while(|line| !line.contains(" panicked at "));
+        let lines = lines.take_while(|line| !line.starts_with("note: ") && !line.starts_with("=="));
+        lines.fold(String::new(), |told, line| told + "    " + line + "\n")
+    }
+
     /// The word after the last `label`.
     fn after(&self, label: &str) -> Option<&str> {
         let (_, rest) = self.said.rsplit_once(label)?;
@@ -275,9 +293,17 @@ mod tests {
             findings: PathBuf::new(),
             log: "/t/log".into(),
         };
-        let said = "artifact_prefix='/t/'; Test unit written to /t/crash-1\nBase64: Cg==\n".to_owned();
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("crash-1");
+        std::fs::write(&input, b"A: \xff\n").unwrap();
+        let said = format!(
+            "#2\tINITED cov: 12\n\nthread '<unnamed>' panicked at tests/fuzz/src/text.rs:9:5:\na promise\nnote: run with\n\
+             ==7== ERROR: libFuzzer: deadly signal\nartifact_prefix='/t/'; Test unit written to {0}\nBase64: Cg==\n",
+            input.display()
+        );
         let told = target.told(Path::new("/t/fuzz"), &Outcome { passed: false, said });
-        assert!(told.contains("again: /t/fuzz --target=text /t/crash-1\n"), "{told}");
+        assert!(told.contains(&format!("again: /t/fuzz --target=text {}\n", input.display())), "{told}");
+        assert!(told.contains("text.rs:9:5:\n    a promise\n  its bytes: A: \\xff\\n\n"), "{told}");
     }
 
     #[test]

@@ -45,6 +45,20 @@ impl Programs {
         Self::built(command, names)
     }
 
+    /// Downloads everything that a build of the workspace needs. Blocks.
+    pub(crate) fn download() -> Result<(), Failure> {
+        let mut command = Command::new("cargo");
+        command.args(["fetch", "--locked"]);
+        Self::built(command, &[]).map(drop)
+    }
+
+    /// Builds all programs of the workspace in release, into `folder`. Blocks.
+    pub(crate) fn workspace_into(folder: &Path) -> Result<(), Failure> {
+        let mut command = cargo_build(&[]);
+        command.args(["--release", "--workspace"]).env("CARGO_TARGET_DIR", folder);
+        Self::built(command, &[]).map(drop)
+    }
+
     fn built(mut command: Command, names: &[&'static str]) -> Result<Self, Failure> {
         command.current_dir(workspace::root()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Process::spawn(command).map_err(Failure::NoCargo)?;

@@ -84,7 +84,7 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
     let mut targets = drain::targets(sources)?;
     targets.extend(others::targets(sources)?);
     section.add(&words(&["what", "target", "measured", "met"], &targets.iter().map(Target::row).collect::<Vec<_>>()));
-    let subjects = ["drain", "ceilings", "growth-backlog", "scale", "latency", "produce", "idle"];
+    let subjects = ["drain", "ceilings", "growth-backlog", "scale", "latency", "produce", "idle", "build"];
     let links: Vec<String> = subjects.iter().filter_map(|subject| Some(sources.get(subject)?.link())).collect();
     section.add(&if links.is_empty() {
         "No file of results is there yet; the commands below make them.".to_owned()

@@ -1,5 +1,6 @@
 //! What was promised beside drains.
 
+use crate::build::Built;
 use crate::failure::BenchError;
 use crate::report::drain::Contest;
 use crate::report::idle::{Rest, mib};
@@ -25,6 +26,7 @@ pub(crate) fn targets(sources: &Sources) -> Result<Vec<Target>, BenchError> {
     let scale: Option<Contest> = sources.get("scale").map(|source| source.found()).transpose()?;
     let published: Option<Published> = sources.get("produce").map(|source| source.found()).transpose()?;
     let rest: Option<Rest> = sources.get("idle").map(|source| source.found()).transpose()?;
+    let built: Option<Built> = sources.get("build").map(|source| source.found()).transpose()?;
 
     let mut targets = prompt(latencies.as_ref());
     let flat = |what, percent, contest: Option<&Contest>, ends| {
@@ -47,14 +49,7 @@ pub(crate) fn targets(sources: &Sources) -> Result<Vec<Target>, BenchError> {
         ratio,
     ));
     targets.extend(resting(rest.as_ref()));
-    // No command measures them yet.
-    targets.push(Target::judged("a service's own layers in its image, compressed", Bound::Below(12.0), " MiB", None));
-    targets.push(Target::judged(
-        "build of the workspace from nothing, release, 2 cores",
-        Bound::Below(5.0),
-        " minutes",
-        None,
-    ));
+    targets.extend(building(built.as_ref()));
     Ok(targets)
 }
 
@@ -138,6 +133,28 @@ fn resting(rest: Option<&Rest>) -> [Target; 2] {
             growing.map(|(percent, idle)| {
                 (percent, format!("{percent:+.2} % ({:+.2} MiB), {}", mib(idle.growth_bytes_per_hour), idle.service))
             }),
+        ),
+    ]
+}
+
+fn building(built: Option<&Built>) -> [Target; 2] {
+    let largest = built.and_then(|built| built.layers.iter().max_by_key(|layer| layer.compressed_bytes));
+    let minutes = built.map(|built| built.workspace_seconds / 60.0);
+    [
+        Target::judged(
+            "a service's own layers in its image, compressed",
+            Bound::Below(12.0),
+            " MiB",
+            largest.map(|layer| {
+                let size = mib(layer.compressed_bytes as f64);
+                (size, format!("{size:.1} MiB, {}", layer.service))
+            }),
+        ),
+        Target::judged(
+            "build of the workspace from nothing, release, 2 cores",
+            Bound::Below(5.0),
+            " minutes",
+            minutes.map(|minutes| (minutes, format!("{minutes:.1}"))),
         ),
     ]
 }
