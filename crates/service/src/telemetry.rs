@@ -4,6 +4,7 @@ use std::fmt;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Builder as FilterBuilder;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -51,7 +52,7 @@ impl TelemetrySettings {
     where
         W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
     {
-        let filter = EnvFilter::new(with_quiet_libraries(&self.directives));
+        let filter = filters().parse_lossy(with_quiet_libraries(&self.directives));
         let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
         match self.format {
             LogFormat::Text => Box::new(tracing_subscriber::registry().with(filter).with(lines)),
@@ -83,7 +84,13 @@ fn directives(text: &str) -> Option<String> {
         _ if !text.contains('=') => return None,
         _ => text.to_owned(),
     };
-    EnvFilter::try_new(&level).ok().map(|_| level)
+    filters().parse(&level).ok().map(|_| level)
+}
+
+/// Values of fields in a filter are texts. As regular expressions, which they are without this, a few dozen bytes of one can take
+/// all memory: the automaton is built whole.
+fn filters() -> FilterBuilder {
+    EnvFilter::builder().with_regex(false)
 }
 
 /// The JSON format with the name of the service in every line.

@@ -34,7 +34,9 @@ pub(crate) fn decode(input: &[u8]) {
             pairs.push((name.as_ref(), value));
         }
     }
-    let secret_is_open = pairs.iter().any(|(name, value)| value.contains(SECRET) && !is_secret(name))
+    // A name is shown as it is, to tell that nobody knows it.
+    let is_open = |(name, value): &(&str, &str)| name.contains(SECRET) || value.contains(SECRET) && !is_secret(name);
+    let secret_is_open = pairs.iter().any(is_open)
         || body
             .lines()
             .any(|line| line.contains(SECRET) && !line.split_once(" = ").is_some_and(|(name, _)| is_secret(name)));
