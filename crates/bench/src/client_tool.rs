@@ -42,7 +42,7 @@ impl ClientTool {
         let mut command = Command::new("cargo");
         command
             .current_dir(root)
-            .args(["build", "--release", "--locked", "--package", "stream-processor"])
+            .args(["build", "--release", "--locked", "--package", "kafka"])
             .arg("--message-format=json-render-diagnostics")
             .stdin(Stdio::null())
             .stdout(Stdio::piped());

@@ -146,7 +146,7 @@ pub(crate) enum Failure {
         case: String,
     },
     /// The images' Dockerfile does not say how they are built.
-    #[error("{} sets no CARGO_PROFILE_RELEASE_*: build with --quick-build, or mend it", path.display())]
+    #[error("{} sets no CARGO_PROFILE_RELEASE_* or no PACKAGES: build with --quick-build, or mend it", path.display())]
     NoImageProfile {
         /// The file.
         path: PathBuf,

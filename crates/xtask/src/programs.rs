@@ -12,6 +12,9 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::workspace;
 
+/// Every program that is in an image, by the name of its package.
+pub(crate) const SERVICES: [&str; 4] = ["producer", "stream-processor", "dlq-replayer", "randomuser-sim"];
+
 /// Programs by name.
 pub(crate) struct Programs(HashMap<&'static str, PathBuf>);
 
@@ -31,15 +34,16 @@ impl Programs {
         Self::built(command, &[name])
     }
 
-    /// Builds the binaries of the packages `names` as the images have them. Blocks.
+    /// Builds the binaries `names` as the images have them: all packages of the images at once, because what one of them asks of a
+    /// library all of them get. Blocks.
     pub(crate) fn as_in_images(names: &[&'static str]) -> Result<Self, Failure> {
         let path = workspace::root().join("docker").join("Dockerfile");
         let dockerfile = std::fs::read_to_string(&path).map_err(Failure::file(&path))?;
-        let profile = image_profile(&dockerfile);
-        if profile.is_empty() {
+        let (profile, packages) = (image_profile(&dockerfile), image_packages(&dockerfile));
+        if profile.is_empty() || packages.is_empty() {
             return Err(Failure::NoImageProfile { path });
         }
-        let mut command = cargo_build(names);
+        let mut command = cargo_build(&packages);
         // Another folder, so that neither build throws the other's away.
         command.arg("--release").envs(profile).env("CARGO_TARGET_DIR", workspace::root().join("target").join("images"));
         Self::built(command, names)
@@ -86,7 +90,7 @@ impl Programs {
     }
 }
 
-fn cargo_build(names: &[&'static str]) -> Command {
+fn cargo_build(names: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command
         .args(["build", "--locked", "--bins", "--message-format=json-render-diagnostics"])
@@ -103,6 +107,12 @@ fn image_profile(dockerfile: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// The packages that a Dockerfile builds.
+fn image_packages(dockerfile: &str) -> Vec<&str> {
+    let line = dockerfile.lines().find_map(|line| line.strip_prefix("ENV PACKAGES="));
+    line.unwrap_or_default().trim_matches('"').split_whitespace().filter(|word| *word != "--package").collect()
+}
+
 /// Name and path in a message of cargo about a finished program ("External tools" in the Cargo book).
 fn executable(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
@@ -116,11 +126,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_profile_of_the_images_is_found_in_their_dockerfile() {
+    fn profile_and_packages_of_the_images_are_found_in_their_dockerfile() {
         let path = workspace::root().join("docker").join("Dockerfile");
-        let profile = std::fs::read_to_string(path).unwrap();
-        let profile = image_profile(&profile);
+        let dockerfile = std::fs::read_to_string(path).unwrap();
+        let (profile, packages) = (image_profile(&dockerfile), image_packages(&dockerfile));
         assert!(profile.iter().any(|(name, _)| *name == "CARGO_PROFILE_RELEASE_LTO"), "{profile:?}");
+        assert!(SERVICES.iter().all(|name| packages.contains(name)), "{packages:?}");
         assert!(image_profile("ENV A=b\nRUN CARGO_PROFILE_RELEASE_LTO=fat cargo\n").is_empty());
     }
 

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::Stage;
 use crate::failure::Failure;
-use crate::programs::Programs;
+use crate::programs::{Programs, SERVICES};
 use crate::workspace;
 
 /// Everybody who can be installed, in all variants.
@@ -33,9 +33,9 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// Builds them. Blocks.
-    pub(crate) fn programs(self, names: &[&'static str]) -> Result<Programs, Failure> {
-        if self.quick_build { Programs::build(names, true) } else { Programs::as_in_images(names) }
+    /// Builds all of them, so that every benchmark has the same ones, built once. Blocks.
+    pub(crate) fn programs(self) -> Result<Programs, Failure> {
+        if self.quick_build { Programs::build(&SERVICES, true) } else { Programs::as_in_images(&SERVICES) }
     }
 
     /// What it is, for results.
@@ -56,7 +56,7 @@ impl Contenders {
         let folder = workspace::root().join("bench").join("peers");
         let peers = if folder.exists() { Peer::all(&folder)? } else { Vec::new() };
         stage.screen.say("building the services")?;
-        let ours = Contender::all_of_ours(self.build.programs(&[PROCESSOR])?.path(PROCESSOR)?);
+        let ours = Contender::all_of_ours(self.build.programs()?.path(PROCESSOR)?);
         let known = ours.iter().cloned().chain(peers.iter().flat_map(|peer| peer.contenders(&home)));
         let chosen = chosen(&self.names, known.collect())?;
         let mut lacking = Vec::new();

@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
     let Arguments { what, most, rounds, build } = arguments;
     let what = if what.is_empty() { Growth::ALL.to_vec() } else { what.into_iter().map(Growth::from).collect() };
     stage.screen.say("building the services")?;
-    let programs = build.programs(&[PROCESSOR])?;
+    let programs = build.programs()?;
     let mut exit = Exit::Done;
     for growth in what {
         let plans = growth.plans(programs.path(PROCESSOR)?, most);

@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 /// Measures it.
 pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
     stage.screen.say("building the services")?;
-    let programs = arguments.build.programs(&["producer", "stream-processor", "dlq-replayer"])?;
+    let programs = arguments.build.programs()?;
     let services = Services {
         producer: programs.path("producer")?.to_owned(),
         processor: programs.path("stream-processor")?.to_owned(),

@@ -40,7 +40,7 @@ struct Measured {
 /// Measures it.
 pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
     stage.screen.say("building the services and the client library's own tool")?;
-    let built = arguments.build.programs(&["producer", "randomuser-sim"])?;
+    let built = arguments.build.programs()?;
     let programs = ::bench::Programs {
         producer: built.path("producer")?.to_owned(),
         simulator: built.path("randomuser-sim")?.to_owned(),

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
     let Arguments { letters, rounds, build } = arguments;
     stage.screen.say("building the services")?;
-    let built = build.programs(&[REPLAYER, PROCESSOR])?;
+    let built = build.programs()?;
     let programs =
         ReplayPrograms { replayer: built.path(REPLAYER)?.to_owned(), processor: built.path(PROCESSOR)?.to_owned() };
     let settings = json!({ "letters": letters, "rounds": rounds, "build": build.name() });

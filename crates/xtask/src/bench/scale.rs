@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
     let Arguments { records, rounds, build } = arguments;
     stage.screen.say("building the services")?;
-    let programs = build.programs(&[PROCESSOR])?;
+    let programs = build.programs()?;
     let plans = ::bench::scale(programs.path(PROCESSOR)?, records);
     let settings = json!({ "records": records, "rounds": rounds, "build": build.name() });
     stage.contest("scale", settings, plans, rounds).await
