@@ -228,6 +228,12 @@ mod tests {
         assert!(fast.contains("1 \\| 2") && fast.contains("&lt;none>"));
         let slow = page(&folder(&[("drain-a.json", drain(20_000.0))]));
         assert!(target(&slow, "rows a second, steady, over the best peer's").ends_with("| no |"));
+        let dear = contest("drain", &[run("sluice", 1, 10_000.0, 100.0), run("bento", 1, 10_000.0, 50.0)]);
+        let dear = page(&folder(&[("drain-a.json", dear)]));
+        assert!(
+            target(&dear, "CPU time of a record over Redpanda Connect's or its fork's")
+                .ends_with("| 2.00, bento | no |")
+        );
     }
 
     #[test]

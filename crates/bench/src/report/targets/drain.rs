@@ -102,6 +102,7 @@ fn against(contest: &Contest, families: &[&str], bound: Bound, figure: Figure) -
     let (name, ratio) = ratios.max_by(|one, other| (sign * one.1.median).total_cmp(&(sign * other.1.median)))?;
     let told = match bound {
         Bound::AtLeast(_) => ranged(Some(ratio), 2),
+        Bound::AtMost(_) | Bound::Below(_) if ratio.median > 1.0 => ranged(Some(ratio), 2),
         // Turned round, the smallest is the largest.
         Bound::AtMost(_) | Bound::Below(_) => {
             let parts = |share: f64| 1.0 / share.max(f64::MIN_POSITIVE);
