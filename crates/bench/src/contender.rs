@@ -37,6 +37,8 @@ pub struct Contender {
     pub settings: String,
     /// Where it keeps its offsets.
     pub offsets: Offsets,
+    /// Columns that it has no way to write: the census does not hold them against it.
+    pub leaves_out: Vec<String>,
     #[serde(skip)]
     pub(crate) is_ours: bool,
     #[serde(skip)]
@@ -58,6 +60,7 @@ impl Contender {
             versions: env!("CARGO_PKG_VERSION").to_owned(),
             settings: if settings.is_empty() { "defaults".to_owned() } else { settings.join(" ") },
             offsets: Offsets::Group,
+            leaves_out: Vec::new(),
             is_ours: true,
             program: program.to_owned(),
             arguments: Vec::new(),

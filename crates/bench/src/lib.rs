@@ -63,7 +63,7 @@ pub use latency::{Acknowledged, LatencyOptions, LatencyRun, Summary, latency};
 pub use load::Loaded;
 pub use machine::{Machine, Revision};
 pub use native::NativeError;
-pub use peer::{Installed, Peer};
+pub use peer::{Installed, LeftOut, Peer};
 pub use plan::{Growth, PARTITIONS, Plan, scale};
 pub use produce::{Api, Pair, Programs, Publishing, Whole, api, pair, whole};
 pub use records::{Document, Recipe};

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use config::{Config, FileFormat};
 use local_stack::Process;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::checksum::COLUMNS;
 use crate::contender::{Contender, Offsets};
 use crate::failure::BenchError;
 
@@ -23,6 +24,9 @@ struct Description {
     description: String,
     versions: String,
     offsets: Offsets,
+    /// Columns that it has no way to write.
+    #[serde(default)]
+    leaves_out: Vec<String>,
     variants: BTreeMap<String, Variant>,
 }
 
@@ -40,6 +44,15 @@ pub struct Peer {
     description: Description,
 }
 
+/// A peer that was asked for and did not take part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub peer: String,
+    /// Why not, in one line.
+    pub why: String,
+}
+
 /// How an `install` ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Installed {
@@ -55,7 +68,7 @@ impl Peer {
     /// Every peer below `folder`, by name.
     ///
     /// # Errors
-    /// A `peer.toml` cannot be read.
+    /// A `peer.toml` cannot be read, or names a column that the table has not.
     pub fn all(folder: &Path) -> Result<Vec<Self>, BenchError> {
         let mut peers = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(BenchError::file(folder))? {
@@ -66,6 +79,11 @@ impl Peer {
             }
             let text = std::fs::read_to_string(&file).map_err(BenchError::file(&file))?;
             let description = described(&text).map_err(std::io::Error::other).map_err(BenchError::file(&file))?;
+            let is_column = |name: &&String| COLUMNS.contains(&name.as_str());
+            if let Some(stranger) = description.leaves_out.iter().find(|name| !is_column(name)) {
+                let stranger = std::io::Error::other(format!("the table has no column {stranger}"));
+                return Err(BenchError::file(&file)(stranger));
+            }
             let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             peers.push(Self { name, folder, description });
         }
@@ -83,6 +101,7 @@ impl Peer {
             versions: described.versions.clone(),
             settings: settings.clone(),
             offsets: described.offsets,
+            leaves_out: described.leaves_out.clone(),
             is_ours: false,
             program: self.folder.join("run"),
             arguments: vec![variant.clone()],
@@ -156,6 +175,21 @@ mod tests {
         assert_eq!(names, ["bento", "bento/tuned"]);
         assert_eq!((contenders[1].settings.as_str(), contenders[1].arguments[0].as_str()), ("batches of 20", "tuned"));
         assert_eq!((contenders[0].offsets, peers.len()), (Offsets::Group, 1));
+    }
+
+    #[test]
+    fn a_column_that_a_peer_leaves_out_is_one_of_the_table() {
+        let (dir, _) = peer("");
+        let left_out = |column: &str| {
+            let toml = format!(
+                "description = 'd'\nversions = 'v'\noffsets = 'own'\nleaves_out = ['{column}']\n[variants.default]\nsettings = 's'\n"
+            );
+            write(&dir.path().join("bento/peer.toml"), &toml);
+            let peers = Peer::all(dir.path()).map_err(|error| error.to_string())?;
+            Ok::<_, String>(peers[0].contenders(Path::new("/home"))[0].leaves_out.clone())
+        };
+        assert_eq!(left_out("source").unwrap(), ["source"]);
+        assert!(left_out("colour").unwrap_err().contains("no column colour"));
     }
 
     #[test]

@@ -248,6 +248,13 @@ mod tests {
     }
 
     #[test]
+    fn who_did_not_take_part_is_told_with_the_reason() {
+        let mut drain = drain(40_000.0);
+        drain["settings"]["left_out"] = json!([{ "peer": "flume", "why": "set FLUME_BIN" }]);
+        assert!(page(&folder(&[("drain-a.json", drain)])).contains("\n- without flume: set FLUME_BIN\n"));
+    }
+
+    #[test]
     fn flat_is_judged_when_both_ends_were_measured() {
         let name = "CPU time of a record while steady, 10 000 to 4 000 000 records";
         let backlog =

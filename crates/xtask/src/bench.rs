@@ -13,7 +13,8 @@ mod replay;
 mod report;
 mod scale;
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 
 use ::bench::{BenchError, Ground, Machine, Plan, Results, Revision, Voice, table};
 use chrono::Utc;
@@ -98,6 +99,17 @@ pub(crate) async fn run(Bench { what, keep }: Bench) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// The right to use `folder`. A second benchmark would delete the data of the first one's servers, and disturb its figures.
+fn alone(folder: &Path) -> Result<File, Failure> {
+    let path = folder.join("lock");
+    let file = File::options().create(true).append(true).open(&path).map_err(Failure::file(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::NotAlone { path }),
+        Err(TryLockError::Error(source)) => Err(Failure::File { path, source }),
+    }
+}
+
 /// What every benchmark has while it runs.
 pub(crate) struct Stage {
     /// For servers' data, contenders and logs.
@@ -105,14 +117,17 @@ pub(crate) struct Stage {
     pub(crate) screen: Screen,
     pub(crate) artifacts: Artifacts,
     signals: Signals,
+    /// Held as long as this runs.
+    _alone: File,
 }
 
 impl Stage {
     fn set() -> Result<Self, Failure> {
         let folder = workspace::bench_dir();
         std::fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
+        let alone = alone(&folder)?;
         let artifacts = servers::fetch(&folder.join("stack"))?;
-        Ok(Self { folder, artifacts, screen: Screen::on_stdout(), signals: Signals::watch()? })
+        Ok(Self { folder, artifacts, screen: Screen::on_stdout(), signals: Signals::watch()?, _alone: alone })
     }
 
     /// Deletes what the servers and the runs left behind; what is installed stays.
@@ -196,5 +211,17 @@ impl Stage {
             self.screen.say(&line)?;
         }
         Ok(Some(outcome?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_benchmark_is_refused_while_the_first_one_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = alone(folder.path()).unwrap();
+        assert!(matches!(alone(folder.path()), Err(Failure::NotAlone { .. })));
     }
 }

@@ -134,6 +134,15 @@ pub(crate) enum Failure {
         /// Names that there are.
         known: String,
     },
+    /// Another benchmark runs.
+    #[error("another benchmark runs in this checkout, it holds {}: wait until it has ended", path.display())]
+    NotAlone {
+        /// Its lock.
+        path: PathBuf,
+    },
+    /// None of those who were asked for can be installed.
+    #[error("nobody is left to be measured: give what the lines above ask for, or add --contender sluice")]
+    NobodyLeft,
     /// Valgrind does not run.
     #[error("valgrind is not there: tests/install-valgrind installs it")]
     NoValgrind,

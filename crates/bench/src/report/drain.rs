@@ -134,7 +134,7 @@ fn usual(section: &mut Section, source: &Source) -> Result<(), BenchError> {
     let contest: Contest = source.found()?;
     section.from(source, &command(&contest, source, ""));
     section.add(&figures(&contest));
-    section.add(&contest.remarks());
+    section.add(&(contest.remarks() + &source.left_out()?));
     section.plot("drain-rate", "rows a second by contender", rates(&contest).svg()?);
     section.plot("drain-cpu", "CPU time of a record by contender, with that of the servers", costs(&contest).svg()?);
     section.plot("drain-rows", "rows over time by contender", ways(&contest).svg()?);

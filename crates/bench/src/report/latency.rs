@@ -64,7 +64,7 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
         &["contender", "records/s", "measured", "p50 ms", "p90", "p99", "p99.9", "max", "never seen", "its cores"],
         &found.runs.iter().flat_map(rows).collect::<Vec<_>>(),
     ));
-    section.add(&remarks(&found));
+    section.add(&(remarks(&found) + &source.left_out()?));
     for rate in rates {
         let line = |run: &LatencyRun| {
             let points = (0..).zip(shares(run.visible?)).map(|(place, ms)| (f64::from(place), ms)).collect();

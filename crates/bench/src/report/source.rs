@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::failure::BenchError;
 use crate::machine::{Machine, Revision};
+use crate::peer::LeftOut;
+use crate::report::markdown::escaped;
 
 /// What every file begins with.
 #[derive(Debug, Clone, Deserialize)]
@@ -84,6 +86,14 @@ impl Source {
     pub(crate) fn setting(&self, name: &str) -> Option<String> {
         let setting = self.head.settings.get(name)?;
         Some(setting.as_str().map_or_else(|| setting.to_string(), str::to_owned))
+    }
+
+    /// Who was asked for and did not take part, a line of a list each.
+    pub(crate) fn left_out(&self) -> Result<String, BenchError> {
+        let Some(left_out) = self.head.settings.get("left_out") else { return Ok(String::new()) };
+        let left_out = Vec::<LeftOut>::deserialize(left_out).map_err(|error| unreadable(&self.name, &error))?;
+        let line = |LeftOut { peer, why }: &LeftOut| format!("- without {}\n", escaped(&format!("{peer}: {why}")));
+        Ok(left_out.iter().map(line).collect())
     }
 
     /// The link to the file.

@@ -1,6 +1,6 @@
 //! Who takes part: ours is built, others are installed.
 
-use ::bench::{Contender, Installed, Peer};
+use ::bench::{Contender, Installed, LeftOut, Peer};
 use clap::Args;
 
 use super::Stage;
@@ -50,8 +50,8 @@ impl Contenders {
         self.build
     }
 
-    /// Builds and installs them. Blocks.
-    pub(crate) fn ready(&self, stage: &mut Stage) -> Result<Vec<Contender>, Failure> {
+    /// Builds and installs them, and says who could not be. Blocks.
+    pub(crate) fn ready(&self, stage: &mut Stage) -> Result<(Vec<Contender>, Vec<LeftOut>), Failure> {
         let home = stage.folder.join("peers");
         let folder = workspace::root().join("bench").join("peers");
         let peers = if folder.exists() { Peer::all(&folder)? } else { Vec::new() };
@@ -59,23 +59,23 @@ impl Contenders {
         let ours = Contender::all_of_ours(self.build.programs()?.path(PROCESSOR)?);
         let known = ours.iter().cloned().chain(peers.iter().flat_map(|peer| peer.contenders(&home)));
         let chosen = chosen(&self.names, known.collect())?;
-        let mut lacking = Vec::new();
+        let mut left_out: Vec<LeftOut> = Vec::new();
         for peer in peers.iter().filter(|peer| chosen.iter().any(|contender| of_peer(contender, peer))) {
             stage.screen.say(&format!("installing {}", peer.name))?;
-            match peer.install(&home)? {
-                Installed::Ready => {}
-                Installed::Lacks(what) => {
-                    stage.screen.say(&format!("without {}: {what}", peer.name))?;
-                    lacking.push(&peer.name);
-                }
+            let why = match peer.install(&home)? {
+                Installed::Ready => continue,
+                Installed::Lacks(what) => what,
                 Installed::Failed(log) => {
-                    stage.screen.say(&format!("without {}: its install failed, see {}", peer.name, log.display()))?;
-                    lacking.push(&peer.name);
+                    stage.screen.say(&format!("what its install says is in {}", log.display()))?;
+                    "its install failed".to_owned()
                 }
-            }
+            };
+            stage.screen.say(&format!("without {}: {why}", peer.name))?;
+            left_out.push(LeftOut { peer: peer.name.clone(), why });
         }
-        let is_ready = |contender: &Contender| !lacking.iter().any(|name| folder_of(contender) == name.as_str());
-        Ok(chosen.into_iter().filter(is_ready).collect())
+        let is_ready = |contender: &Contender| !left_out.iter().any(|one| folder_of(contender) == one.peer);
+        let ready: Vec<Contender> = chosen.into_iter().filter(is_ready).collect();
+        if ready.is_empty() { Err(Failure::NobodyLeft) } else { Ok((ready, left_out)) }
     }
 }
 
@@ -110,6 +110,18 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    #[test]
+    fn every_peer_of_the_checkout_is_read_and_has_a_variant_of_its_name() {
+        let peers = Peer::all(&workspace::root().join("bench").join("peers")).unwrap();
+        assert!(peers.len() >= 5, "{peers:?}");
+        for peer in peers {
+            assert!(
+                peer.contenders(Path::new("/home")).iter().any(|contender| contender.name == peer.name),
+                "{peer:?}"
+            );
+        }
+    }
 
     #[test]
     fn contenders_are_chosen_in_the_order_of_their_names_and_an_unknown_one_is_told() {

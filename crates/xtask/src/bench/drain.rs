@@ -42,7 +42,7 @@ enum Shape {
 
 /// Measures. Failed runs make it fail, after all of them were made.
 pub(crate) async fn run(drain: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
-    let contenders = drain.contenders.ready(stage)?;
+    let (contenders, left_out) = drain.contenders.ready(stage)?;
     let document = match drain.document {
         Shape::Flat => Document::Flat,
         Shape::Full => Document::Full,
@@ -50,7 +50,7 @@ pub(crate) async fn run(drain: Arguments, stage: &mut Stage) -> Result<Exit, Fai
     let recipe = Recipe { document, hot: drain.hot, ..Recipe::default() };
     let settings = json!({
         "records": drain.records, "partitions": drain.partitions, "rounds": drain.rounds, "recipe": recipe,
-        "build": drain.contenders.build().name(),
+        "build": drain.contenders.build().name(), "left_out": left_out,
     });
     let plan = |contender: Contender| Plan {
         name: contender.name.clone(),

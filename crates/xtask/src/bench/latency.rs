@@ -53,12 +53,12 @@ struct FailedRun {
 
 /// Measures it. A key that was never seen makes it fail, and a contender that cannot be measured, after everything else was.
 pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
-    let contenders = arguments.contenders.ready(stage)?;
+    let (contenders, left_out) = arguments.contenders.ready(stage)?;
     let fractions = arguments.drain_rate.into_iter().flat_map(|rate| [rate / 2, rate * 4 / 5]);
     let rates: Vec<u64> = arguments.rates.iter().copied().chain(fractions).collect();
     let settings = json!({
         "rates": rates, "warm_up_seconds": arguments.warm_up, "seconds": arguments.seconds,
-        "build": arguments.contenders.build().name(),
+        "build": arguments.contenders.build().name(), "left_out": left_out,
     });
     let (ground, results) = (stage.ground(), stage.results("latency", settings));
     let measured = stage
