@@ -1,4 +1,4 @@
-//! What a worker has in hand: the receipts of the records that it took, until each is settled or let go.
+//! What a worker has in hand: the receipts of the records that it took, until each is settled, let go or passed on.
 //!
 //! A partition that is given back waits for what is under way, and must not wait for what merely waits: behind an open
 //! breaker, a poison flood or a DLQ that takes nothing. So receipts that are not wanted any more are let go while there is
@@ -41,6 +41,12 @@ impl Hand {
         if let Some(receipt) = self.receipts.borrow_mut().get_mut(place).and_then(Option::take) {
             receipt.settle(outcome);
         }
+    }
+
+    /// The record of that place in a hand of its own, for a task that goes on with it; none if it was settled or let go.
+    pub(crate) fn part_with(&self, place: usize) -> Option<Self> {
+        let receipt = self.receipts.borrow_mut().get_mut(place).and_then(Option::take)?;
+        Some(Self::new(vec![receipt]))
     }
 
     /// Lets go of what is not wanted any more; returns when nothing is left. Safe to cancel.

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cassandra::{CassandraError, Session, UserTable};
-use kafka::{
-    Admin, ClientError, ConsumeError, GroupConsumer, Options, Producer, SendError, Status, UNREACHABLE_REMEDY,
-};
+use kafka::{Admin, ClientError, ConsumeError, GroupConsumer, Options, Producer, Status, UNREACHABLE_REMEDY};
 use schema::dead_letter::App;
 use service::health::{Health, MAIN_LOOP};
 use service::shutdown::Shutdown;
 use tokio::task::JoinSet;
 
-use crate::dead_letters::{DLQ, DeadLetters};
+use crate::dead_letters::{DLQ, DeadLetters, Unsent};
 use crate::floodgate::Floodgate;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
@@ -42,8 +40,8 @@ pub(crate) enum ShardError {
     Consume(#[from] ConsumeError),
     #[error("a worker ended early: {0}")]
     Worker(String),
-    #[error("dead letters cannot be sent any more: {0}")]
-    DeadLetters(#[source] SendError),
+    #[error(transparent)]
+    DeadLetter(#[from] Unsent),
     #[error("the runtime cannot be started: {0}")]
     Runtime(#[source] std::io::Error),
 }
@@ -104,7 +102,7 @@ impl Shard {
         consumer: &GroupConsumer,
         status: &Status,
         line: &Line,
-        workers: &mut JoinSet<Result<(), SendError>>,
+        workers: &mut JoinSet<Result<(), Unsent>>,
     ) -> Result<(), ShardError> {
         let mut turns = 0;
         loop {
@@ -112,7 +110,7 @@ impl Shard {
                 () = self.shutdown.requested() => return Ok(()),
                 ended = workers.join_next() => return match ended {
                     Some(Err(error)) => Err(ShardError::Worker(error.to_string())),
-                    Some(Ok(Err(error))) => Err(ShardError::DeadLetters(error)),
+                    Some(Ok(Err(error))) => Err(error.into()),
                     // A worker ends well only when the consumer hands out nothing any more: its own error says why.
                     Some(Ok(Ok(()))) | None => Ok(()),
                 },
@@ -181,7 +179,7 @@ impl Shard {
                 health: self.health.clone(),
                 metrics: self.metrics.clone(),
             },
-            dead_letters: DeadLetters {
+            dead_letters: Rc::new(DeadLetters {
                 producer: Arc::clone(&self.producer),
                 topic: kafka.topics.dlq.as_str().into(),
                 partitions: dlq_partitions,
@@ -190,7 +188,7 @@ impl Shard {
                 retry: self.settings.retry,
                 trouble: Trouble::new(self.what(DLQ), self.health.clone()),
                 metrics: self.metrics.clone(),
-            },
+            }),
             floodgate: Arc::clone(&self.floodgate),
             metrics: self.metrics.clone(),
         }

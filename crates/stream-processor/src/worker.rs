@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cassandra::UserTable;
 use chrono::Utc;
-use kafka::{Outcome, Receipt, SendError, Work};
+use kafka::{Outcome, Receipt, Work};
 use schema::fault::Fault;
 use schema::headers::REPLAY_ID;
 use schema::record::Record;
@@ -17,7 +17,7 @@ use schema::row::{UserRow, row_of};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::dead_letters::DeadLetters;
+use crate::dead_letters::{DeadLetters, UnderWay, Unsent};
 use crate::floodgate::Floodgate;
 use crate::hand::Hand;
 use crate::metrics::Metrics;
@@ -30,7 +30,7 @@ const TAKE: usize = 64;
 pub(crate) struct Line {
     pub(crate) intake: Intake,
     pub(crate) writer: Writer<UserTable>,
-    pub(crate) dead_letters: DeadLetters,
+    pub(crate) dead_letters: Rc<DeadLetters>,
     pub(crate) floodgate: Arc<Floodgate>,
     pub(crate) metrics: Metrics,
 }
@@ -47,7 +47,7 @@ impl Intake {
         Self { arriving: Mutex::new(arriving), arrived: RefCell::default() }
     }
 
-    /// Waits for work and takes at most `most` into `taken`; false when there is none and none will come.
+    /// Waits for work and takes at most `most` into `taken`; false when there is none and none will come. Safe to cancel.
     async fn take(&self, most: usize, taken: &mut Vec<Work>) -> bool {
         let mut arriving = self.arriving.lock().await;
         if self.arrived.borrow().is_empty() {
@@ -69,24 +69,31 @@ struct Group<'a> {
 }
 
 /// Works until the intake is closed and empty.
-///
-/// # Errors
-/// The producer of dead letters is at its end: only a new process can go on.
-pub(crate) async fn work(line: Rc<Line>) -> Result<(), SendError> {
+pub(crate) async fn work(line: Rc<Line>) -> Result<(), Unsent> {
     // As much as makes a batch.
     let take = line.writer.table().limits().rows.min(TAKE);
     let mut taken = Vec::with_capacity(take);
-    while line.intake.take(take, &mut taken).await {
+    let mut letters = UnderWay::new(&line.dead_letters);
+    loop {
+        tokio::select! {
+            biased;
+            // First, so that what has ended goes away under load as well.
+            ended = letters.ended() => {
+                ended?;
+                continue;
+            }
+            more = line.intake.take(take, &mut taken) => if !more { break },
+        }
         // What does not start belongs to a partition that is being given back: another member reads it again.
         let (records, receipts): (Vec<Record>, Vec<Receipt>) = taken.drain(..).filter_map(Work::start).unzip();
         let hand = Hand::new(receipts);
         tokio::select! {
             biased;
-            served = line.serve(records, &hand) => served?,
+            served = line.serve(records, &hand, &mut letters) => served?,
             () = hand.let_go(|| line.is_troubled()) => {}
         }
     }
-    Ok(())
+    letters.all_ended().await
 }
 
 impl Line {
@@ -95,14 +102,14 @@ impl Line {
         self.writer.is_troubled() || self.floodgate.is_shut() || self.dead_letters.trouble.reason().is_some()
     }
 
-    /// Brings every record to where it belongs, and settles it.
-    async fn serve(&self, records: Vec<Record>, hand: &Hand) -> Result<(), SendError> {
+    /// Writes and settles what can be written; what cannot goes on its way as dead letters.
+    async fn serve(&self, records: Vec<Record>, hand: &Hand, letters: &mut UnderWay) -> Result<(), Unsent> {
         self.floodgate.open().await;
         let faults = self.write(&records, hand).await;
         for (place, (record, fault)) in records.into_iter().zip(faults).enumerate() {
             match fault {
                 None => self.floodgate.healthy(),
-                Some(fault) => self.bury(record, &fault, place, hand).await?,
+                Some(fault) => self.bury(record, fault, place, hand, letters).await?,
             }
         }
         Ok(())
@@ -148,17 +155,24 @@ impl Line {
         faults
     }
 
-    /// Dead-letters a record and settles it, unless a poison flood stops the line: then it waits, undecided.
-    async fn bury(&self, record: Record, fault: &Fault, place: usize, hand: &Hand) -> Result<(), SendError> {
+    /// Sends a record on its way as a dead letter, unless a poison flood stops the line: then it waits, undecided.
+    async fn bury(
+        &self,
+        record: Record,
+        fault: Fault,
+        place: usize,
+        hand: &Hand,
+        letters: &mut UnderWay,
+    ) -> Result<(), Unsent> {
+        letters.room().await?;
         // What an operator has put back on purpose says nothing about the deploy.
         let replayed = record.headers.contains(REPLAY_ID);
         // Its next owner finds it poison, too, where it was let go.
         while hand.holds(place) && if replayed { self.floodgate.is_shut() } else { !self.floodgate.poison() } {
             self.floodgate.open().await;
         }
-        if hand.holds(place) {
-            self.dead_letters.send(record, fault).await?;
-            hand.settle(place, Outcome::DeadLettered);
+        if let Some(hand) = hand.part_with(place) {
+            letters.send(record, fault, hand);
         }
         Ok(())
     }
