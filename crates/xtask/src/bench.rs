@@ -141,15 +141,15 @@ impl Stage {
         Ok(())
     }
 
-    /// Holds a contest on servers of its own and shows what it found. A failed run makes the command fail, after all of them
-    /// were made.
+    /// Holds a contest on servers of its own and shows what it found; none when it was ended early. A failed run makes the
+    /// command fail, after all of them were made.
     pub(crate) async fn contest(
         &mut self,
         command: &'static str,
         settings: Value,
         plans: Vec<Plan>,
         rounds: u32,
-    ) -> Result<Exit, Failure> {
+    ) -> Result<Option<Exit>, Failure> {
         let (ground, head) = (self.ground(), self.results(command, settings));
         let act = async move |voice: Voice| {
             let ground = ground(&voice).await?;
@@ -158,11 +158,11 @@ impl Stage {
             ground.stop().await?;
             Ok(held)
         };
-        let Some((found, path)) = self.attend(act).await? else { return Ok(Exit::Failed) };
+        let Some((found, path)) = self.attend(act).await? else { return Ok(None) };
         self.screen.show(table::comparison(&found.comparison))?;
         self.screen.leave_region();
         self.screen.say(&format!("everything about it is in {}", path.display()))?;
-        Ok(if found.runs.iter().all(|run| run.passed) { Exit::Done } else { Exit::Failed })
+        Ok(Some(if found.runs.iter().all(|run| run.passed) { Exit::Done } else { Exit::Failed }))
     }
 
     /// What starts the servers.

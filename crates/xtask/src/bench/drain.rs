@@ -61,5 +61,5 @@ pub(crate) async fn run(drain: Arguments, stage: &mut Stage) -> Result<Exit, Fai
         processes: 1,
     };
     let plans = contenders.into_iter().map(plan).collect();
-    stage.contest("drain", settings, plans, drain.rounds).await
+    Ok(stage.contest("drain", settings, plans, drain.rounds).await?.unwrap_or(Exit::Failed))
 }

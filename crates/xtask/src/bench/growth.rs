@@ -59,8 +59,12 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
     for growth in what {
         let plans = growth.plans(programs.path(PROCESSOR)?, most);
         let settings = json!({ "most": most, "rounds": rounds, "build": build.name() });
-        if stage.contest(growth.command(), settings, plans, rounds).await? != Exit::Done {
-            exit = Exit::Failed;
+        // Whoever ends one does not want the others either.
+        let Some(one) = stage.contest(growth.command(), settings, plans, rounds).await? else {
+            return Ok(Exit::Failed);
+        };
+        if one != Exit::Done {
+            exit = one;
         }
     }
     Ok(exit)

@@ -28,5 +28,5 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
     let programs = build.programs()?;
     let plans = ::bench::scale(programs.path(PROCESSOR)?, records);
     let settings = json!({ "records": records, "rounds": rounds, "build": build.name() });
-    stage.contest("scale", settings, plans, rounds).await
+    Ok(stage.contest("scale", settings, plans, rounds).await?.unwrap_or(Exit::Failed))
 }
