@@ -40,9 +40,10 @@ impl ClientTool {
     /// Cargo or the compiler does not do it.
     pub fn build(root: &Path, folder: &Path) -> Result<Self, BenchError> {
         let mut command = Command::new("cargo");
+        // Whoever calls this was built so: nothing is compiled anew, and the client has the features that it has everywhere.
         command
             .current_dir(root)
-            .args(["build", "--release", "--locked", "--package", "kafka"])
+            .args(["build", "--release", "--locked", "--package", "xtask"])
             .arg("--message-format=json-render-diagnostics")
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
