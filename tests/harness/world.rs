@@ -192,18 +192,9 @@ impl World {
 
     /// Publishes records to `user_data` and waits for every acknowledgement; where each was stored, in order.
     pub async fn publish(&self, records: Vec<NewRecord>) -> Vec<Delivered> {
-        let producer = Arc::new(Producer::patient(&self.kafka(), "test").expect("a producer"));
-        let send = |record| {
-            let producer = Arc::clone(&producer);
-            tokio::spawn(async move { producer.send(record).await })
-        };
-        // All under way at once, handed over in order.
-        let sends: Vec<_> = records.into_iter().map(send).collect();
-        let mut delivered = Vec::with_capacity(sends.len());
-        for sent in sends {
-            delivered.push(sent.await.expect("the task of the send").expect("a stored record"));
-        }
-        delivered
+        let producer = Producer::patient(&self.kafka(), "test").expect("a producer");
+        let sent = producer.send_all(records).await;
+        sent.into_iter().map(|sent| sent.expect("a stored record")).collect()
     }
 
     /// Everything on a topic, by partition and offset.

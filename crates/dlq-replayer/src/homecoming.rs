@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use futures::future::try_join_all;
 use kafka::{Admin, AdminError, KafkaSettings, Producer, SendError};
 use service::shutdown::Shutdown;
 use tokio::sync::watch;
@@ -167,7 +166,8 @@ pub(crate) fn ending(entry: Disposition, back: Option<&Return>, now: DateTime<Ut
 pub(crate) async fn tell(producer: &Producer, entries: &[Disposition], ledger: &str) -> Result<(), SendError> {
     let ledger = Arc::from(ledger);
     for chunk in entries.chunks(CHUNK) {
-        try_join_all(chunk.iter().map(|entry| producer.send(entry.record(&ledger)))).await?;
+        let sent = producer.send_all(chunk.iter().map(|entry| entry.record(&ledger))).await;
+        sent.into_iter().collect::<Result<Vec<_>, _>>()?;
     }
     Ok(())
 }

@@ -1,22 +1,16 @@
 //! Confirmed sends: a record counts as sent when the broker has acknowledged it, never when it was enqueued (I2).
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{Producer as _, PurgeConfig};
 use schema::record::NewRecord;
-use tokio::sync::Semaphore;
 
-use crate::delivery::{Awaited, Delivered, Deliveries};
+use crate::delivery::{Delivered, Report};
 use crate::error::{Class, ClientError, class_of_code};
-use crate::message::client_headers;
 use crate::polled_producer::PolledProducer;
 use crate::settings::KafkaSettings;
-
-/// Sends under way at once: below the client's own queue of 100 000 messages, so that the queue is full by bytes only.
-const MAX_IN_FLIGHT: usize = 50_000;
 
 /// The brokers alone decide what is too large: a topic's limit is on what is left after compression, the client's on what was
 /// there before, and a record that fitted its own topic only when compressed has to fit the topic of dead letters as well.
@@ -86,27 +80,7 @@ impl SendError {
 /// twice.
 pub struct Producer {
     config: ClientConfig,
-    client: RwLock<Arc<Client>>,
-    room: Semaphore,
-}
-
-struct Client {
-    client: PolledProducer,
-    deliveries: Deliveries,
-}
-
-impl Client {
-    fn new(config: &ClientConfig) -> Result<Self, ClientError> {
-        let deliveries = Deliveries::default();
-        let client = PolledProducer::new(config, deliveries.clone())?;
-        Ok(Self { client, deliveries })
-    }
-
-    async fn send(&self, record: NewRecord) -> Result<Delivered, SendError> {
-        let awaited = enqueue_when_room(&self.client, &self.deliveries, &record).await.map_err(SendError::of)?;
-        drop(record);
-        awaited.await.map_err(SendError::of)
-    }
+    client: RwLock<Arc<PolledProducer>>,
 }
 
 impl Producer {
@@ -132,38 +106,56 @@ impl Producer {
 
     fn of(config: ClientConfig) -> Result<Self, ClientError> {
         let config = taking_any_size(config);
-        let client = RwLock::new(Arc::new(Client::new(&config)?));
-        Ok(Self { config, client, room: Semaphore::new(MAX_IN_FLIGHT) })
+        let client = RwLock::new(Arc::new(PolledProducer::new(&config)?));
+        Ok(Self { config, client })
     }
 
     /// Sends one record and waits for the acknowledgement. Many sends may be under way at once; a key's order is the order
     /// of the calls.
+    ///
+    /// # Errors
+    /// See [`SendError`].
     pub async fn send(&self, record: NewRecord) -> Result<Delivered, SendError> {
-        let _room = self.room.acquire().await.map_err(|closed| SendError::Fatal(closed.to_string()))?;
-        let client = self.client();
-        match client.send(record).await {
-            Err(SendError::Fatal(reason)) => {
-                self.replace(&client, &reason)?;
-                Err(SendError::Transient(reason))
-            }
-            outcome => outcome,
-        }
+        let sent = self.send_all([record]).await.pop();
+        sent.unwrap_or_else(|| Err(SendError::Fatal("the client has lost a record".to_owned())))
     }
 
-    fn client(&self) -> Arc<Client> {
+    /// Sends many records at once and waits until each is acknowledged or refused; what became of each, in order. A record costs
+    /// a fraction of a single send. A key's order is that of the records, and of the calls.
+    pub async fn send_all(
+        &self,
+        records: impl IntoIterator<Item = NewRecord, IntoIter: ExactSizeIterator>,
+    ) -> Vec<Result<Delivered, SendError>> {
+        let client = self.client();
+        let mut awaited = client.hand_over(records).await;
+        let replaced = match awaited.end().await {
+            Some(code) => self.replace(&client, &code.to_string()),
+            None => Ok(()),
+        };
+        let sent = |report: Report| {
+            report.map_err(|code| match (SendError::of(code), &replaced) {
+                (SendError::Fatal(reason), Ok(())) => SendError::Transient(reason),
+                (SendError::Fatal(_), Err(error)) => error.clone(),
+                (error, _) => error,
+            })
+        };
+        awaited.reports().await.into_iter().map(sent).collect()
+    }
+
+    fn client(&self) -> Arc<PolledProducer> {
         // The client is only ever replaced whole.
         Arc::clone(&self.client.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts a new client in the place of one that is at its end; the first who notices does.
-    fn replace(&self, ended: &Arc<Client>, reason: &str) -> Result<(), SendError> {
+    fn replace(&self, ended: &Arc<PolledProducer>, reason: &str) -> Result<(), SendError> {
         let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&client, ended) {
             let fatal = |error: &dyn std::fmt::Display| SendError::Fatal(error.to_string());
-            *client = Arc::new(Client::new(&self.config).map_err(|error| fatal(&error))?);
+            *client = Arc::new(PolledProducer::new(&self.config).map_err(|error| fatal(&error))?);
             tracing::warn!(reason, "the kafka producer cannot go on, another one takes its place");
             // Whoever waits for it hears at once.
-            ended.client.purge(PurgeConfig::default().queue().inflight());
+            ended.purge(PurgeConfig::default().queue().inflight());
         }
         Ok(())
     }
@@ -172,49 +164,6 @@ impl Producer {
 fn taking_any_size(mut config: ClientConfig) -> ClientConfig {
     config.set("message.max.bytes", LARGEST_RECORD_BYTES);
     config
-}
-
-/// Hands a record to the client, which copies it; waits while the client's queue is full by bytes.
-pub(crate) async fn enqueue_when_room(
-    client: &BaseProducer<Deliveries>,
-    deliveries: &Deliveries,
-    record: &NewRecord,
-) -> Result<Awaited, RDKafkaErrorCode> {
-    loop {
-        match enqueue(client, deliveries, record) {
-            // Serve delivery reports until there is room again.
-            Err(RDKafkaErrorCode::QueueFull) => {
-                client.poll(Duration::from_millis(1));
-                tokio::task::yield_now().await;
-            }
-            enqueued => return enqueued,
-        }
-    }
-}
-
-fn enqueue(
-    client: &BaseProducer<Deliveries>,
-    deliveries: &Deliveries,
-    record: &NewRecord,
-) -> Result<Awaited, RDKafkaErrorCode> {
-    let (index, awaited) = deliveries.expect();
-    let mut message =
-        BaseRecord::<[u8], [u8], usize>::with_opaque_to(&record.topic, index).headers(client_headers(&record.headers));
-    message.partition = record.partition;
-    message.timestamp = record.timestamp_ms;
-    message.key = record.key.as_deref();
-    message.payload = record.value.as_deref();
-    match client.send(message) {
-        Ok(()) => Ok(awaited),
-        Err((error, _)) => {
-            deliveries.not_sent(awaited);
-            Err(code_of(&error))
-        }
-    }
-}
-
-fn code_of(error: &KafkaError) -> RDKafkaErrorCode {
-    error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::InvalidArgument)
 }
 
 #[cfg(test)]
@@ -249,10 +198,34 @@ mod tests {
         let first = producer.client();
         let code = bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
         // SAFETY: the client and the text are alive.
-        unsafe { bindings::rd_kafka_test_fatal_error(first.client.client().native_ptr(), code, c"test".as_ptr()) };
+        unsafe { bindings::rd_kafka_test_fatal_error(first.client().native_ptr(), code, c"test".as_ptr()) };
         for sent in [producer.send(record()).await, waiting.await.unwrap()] {
             assert!(matches!(sent, Err(SendError::Transient(_))), "{sent:?}");
         }
         assert!(!Arc::ptr_eq(&first, &producer.client()));
+    }
+
+    #[tokio::test]
+    async fn a_group_is_handed_over_whole_and_a_client_at_its_end_gives_it_back_as_transient() {
+        let settings = KafkaSettings::read(&mut Reader::from_pairs([("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")]));
+        let producer = Arc::new(Producer::patient(&settings, "test").unwrap());
+        let waiting = tokio::spawn({
+            let producer = Arc::clone(&producer);
+            async move {
+                let large = NewRecord { value: Some(vec![0; 100_000_001]), ..record() };
+                producer.send_all([record(), large, record()]).await
+            }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "one refused record says nothing of the others");
+        let code = bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        // SAFETY: the client and the text are alive.
+        unsafe { bindings::rd_kafka_test_fatal_error(producer.client().client().native_ptr(), code, c"test".as_ptr()) };
+        assert!(matches!(producer.send(record()).await, Err(SendError::Transient(_))));
+        let sent = waiting.await.unwrap();
+        assert!(
+            matches!(&sent[..], [Err(SendError::Transient(_)), Err(SendError::TooLarge), Err(SendError::Transient(_))]),
+            "{sent:?}"
+        );
     }
 }

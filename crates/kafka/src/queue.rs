@@ -8,9 +8,11 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 use rdkafka::bindings as c;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{IsError as _, RDKafkaErrorCode};
+
+use crate::delivery::{Delivered, Report};
 
 /// Owned by its client: to be dropped before it.
 #[derive(Debug)]
@@ -30,6 +32,12 @@ impl Queue {
     pub(crate) fn of_consumer<C: ConsumerContext>(client: &BaseConsumer<C>) -> Option<Self> {
         // SAFETY: the client is alive; the reference to its queue is ours.
         NonNull::new(unsafe { c::rd_kafka_queue_get_consumer(client.client().native_ptr()) }).map(Self)
+    }
+
+    /// Where the reports, errors and log lines of a client without a group arrive.
+    pub(crate) fn main<C: ClientContext>(client: &Client<C>) -> Option<Self> {
+        // SAFETY: the client is alive; the reference to its queue is ours.
+        NonNull::new(unsafe { c::rd_kafka_queue_get_main(client.native_ptr()) }).map(Self)
     }
 
     pub(crate) fn ptr(&self) -> *mut c::rd_kafka_queue_t {
@@ -104,6 +112,16 @@ impl Event {
             c::rd_kafka_topic_partition_destroy(element.as_ptr());
             Some(copied)
         }
+    }
+
+    /// The delivery reports of the event, each with the opaque of its record; each is yielded once.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = (usize, Report)> {
+        std::iter::from_fn(|| {
+            // SAFETY: the event is alive and owns the message, which is read before the next one is asked for.
+            let message = unsafe { c::rd_kafka_event_message_next(self.ptr()).as_ref() }?;
+            let delivered = Delivered { partition: message.partition, offset: message.offset };
+            Some((message._private.addr(), outcome(message.err).map(|()| delivered)))
+        })
     }
 
     /// Hands statistics and log lines to the context; false when the event is neither.

@@ -15,11 +15,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 use schema::record::NewRecord;
 
-use crate::delivery::{Delivered, Deliveries};
+use crate::delivery::Delivered;
 use crate::error::Class;
 use crate::error::{ClientError, RequestError, class_of_code};
 use crate::polled_producer::PolledProducer;
-use crate::producer::{SendError, enqueue_when_room};
+use crate::producer::SendError;
 use crate::settings::KafkaSettings;
 
 /// How long the coordinator lets a transaction stay open: so long readers wait when its producer is killed and no other takes
@@ -97,7 +97,6 @@ impl Reach {
 /// A producer of transactions.
 pub struct TransactionalProducer {
     client: Arc<PolledProducer>,
-    deliveries: Deliveries,
 }
 
 impl TransactionalProducer {
@@ -107,16 +106,15 @@ impl TransactionalProducer {
     /// # Errors
     /// The id cannot be registered now; it may be tried again.
     pub async fn new(settings: &KafkaSettings, client_id: &str, transactional_id: &str) -> Result<Self, OpenError> {
-        let deliveries = Deliveries::default();
         let mut config = settings.producer(client_id);
         config
             .set("transactional.id", transactional_id)
             .set("transaction.timeout.ms", OPEN.as_millis().to_string())
             .set("message.timeout.ms", ACKNOWLEDGED.as_millis().to_string());
-        let client = Arc::new(PolledProducer::new(&config, deliveries.clone())?);
+        let client = Arc::new(PolledProducer::new(&config)?);
         let registering = Arc::clone(&client);
         blocking("registering the transactional id", move || registering.init_transactions(REGISTERED)).await?;
-        Ok(Self { client, deliveries })
+        Ok(Self { client })
     }
 
     /// Sends all records in one transaction and returns where each was stored, in order.
@@ -227,21 +225,15 @@ impl TransactionalProducer {
     }
 
     async fn send_all(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, Vec<(usize, RDKafkaErrorCode)>> {
-        let mut awaited = Vec::with_capacity(records.len());
-        let mut failures = Vec::new();
-        for (place, record) in records.iter().enumerate() {
-            match enqueue_when_room(&self.client, &self.deliveries, record).await {
-                Ok(one) => awaited.push(one),
-                Err(code) => failures.push((place, code)),
-            }
-        }
-        if !failures.is_empty() {
+        let mut awaited = self.client.hand_over(records).await;
+        let refused = awaited.refused();
+        if !refused.is_empty() {
             // The abort gives up the others.
-            return Err(failures);
+            return Err(refused);
         }
-        let mut delivered = Vec::with_capacity(records.len());
-        for (place, one) in awaited.into_iter().enumerate() {
-            match one.await {
+        let (mut delivered, mut failures) = (Vec::with_capacity(records.len()), Vec::new());
+        for (place, report) in awaited.reports().await.into_iter().enumerate() {
+            match report {
                 Ok(stored) => delivered.push(stored),
                 Err(code) => failures.push((place, code)),
             }

@@ -1,7 +1,6 @@
 //! Publishing without transactions: every record of the page until it is acknowledged, and only then the place behind it. A
 //! crash in between repeats the page.
 
-use futures::future::join_all;
 use kafka::{ClientError, KafkaSettings, Producer, SendError};
 use schema::version::VersionClock;
 
@@ -69,13 +68,11 @@ impl Confirmed {
     /// What has to be waited out.
     async fn round(&self, shipment: &mut Shipment, next: &Bookmark) -> Result<(), SendError> {
         while shipment.open() > 0 {
-            let sends = shipment.take_open().into_iter().map(|(parcel, record)| async {
-                let sent = self.producer.send(record).await.map(drop);
-                (parcel, sent)
-            });
+            let (parcels, records): (Vec<_>, Vec<_>) = shipment.take_open().into_iter().unzip();
+            let sent = self.attendance.attended(self.producer.send_all(records)).await;
             let mut setback = None;
-            for (parcel, sent) in self.attendance.attended(join_all(sends)).await {
-                match shipment.settle(parcel, sent) {
+            for (parcel, sent) in parcels.into_iter().zip(sent) {
+                match shipment.settle(parcel, sent.map(drop)) {
                     Ok(None) => {}
                     Ok(Some(arrival)) => self.attendance.arrived(&arrival),
                     Err(error) => setback = Some(worse(setback, error)),

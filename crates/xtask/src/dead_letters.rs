@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kafka::{Admin, KafkaSettings, Producer};
 use schema::dead_letter::{self, App};
 use schema::fault::{Fault, Violation};
@@ -24,8 +23,8 @@ use crate::settings::Settings;
 
 const CLIENT: &str = "sluice-xtask";
 
-/// Sends under way at once.
-const UNDER_WAY: usize = 5_000;
+/// Letters sent at once.
+const AT_ONCE: usize = 5_000;
 
 /// A field, what spoils it, and the rule that it breaks then. One rule or two neighbours make a fingerprint.
 const SPOILED: [(&str, &str, &str); 10] = [
@@ -60,11 +59,11 @@ pub(crate) async fn run(arguments: DeadLetters, data_dir: &Path) -> Result<Exit,
     let partitions = partitions(&kafka).await?;
     let producer = Producer::new(&kafka, CLIENT)?;
     let now = Utc::now();
-    stream::iter(0..arguments.count)
-        .map(|number| producer.send(letter(number, &arguments, &kafka, partitions, now)))
-        .buffer_unordered(UNDER_WAY)
-        .try_for_each(|_| std::future::ready(Ok(())))
-        .await?;
+    for first in (0..arguments.count).step_by(AT_ONCE) {
+        let numbers = first..arguments.count.min(first + AT_ONCE as u32);
+        let letters: Vec<_> = numbers.map(|number| letter(number, &arguments, &kafka, partitions, now)).collect();
+        producer.send_all(letters).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    }
     let seconds = began.elapsed().as_secs_f64();
     screen::print(&format!("{} dead letters on {} in {seconds:.1} s", arguments.count, kafka.topics.dlq))?;
     Ok(Exit::Done)
