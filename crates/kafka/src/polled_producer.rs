@@ -25,10 +25,7 @@ use crate::message::client_headers;
 use crate::queue::{Event, Queue};
 
 /// Longest wait for a report, hence how long dropping the producer may take. A report itself ends the wait.
-///
-/// A tenth of a millisecond above a whole one: with whole ones a little less is left when the wrapper looks, the library waits
-/// one less, and the wrapper spins for the last one. That was most of what an idle producer used.
-const PATIENCE: Duration = Duration::from_micros(500_100);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// See the module's page. Dropping it purges what is not acknowledged.
 pub(crate) struct PolledProducer {
