@@ -159,8 +159,7 @@ impl TransactionalProducer {
         let looking = tokio::task::spawn_blocking(move || {
             let deadline = Instant::now() + DECIDED;
             for ((topic, partition), last) in reach.0 {
-                // The client asks for the end that `read_committed` sees.
-                while client.client().fetch_watermarks(&topic, partition, STEP)?.1 <= last {
+                while readable_end(&client, &topic, partition)? <= last {
                     if Instant::now() >= deadline {
                         return Ok(false);
                     }
@@ -271,6 +270,22 @@ impl TransactionalProducer {
         let client = Arc::clone(&self.client);
         blocking("its abort", move || client.abort_transaction(STEP)).await
     }
+}
+
+/// The end that `read_committed` sees.
+///
+/// A client that has once heard of a topic without this partition, as from a broker that is just starting, answers so from memory
+/// for minutes: it is made to ask again.
+fn readable_end(client: &PolledProducer, topic: &str, partition: i32) -> Result<i64, KafkaError> {
+    let client = client.client();
+    let end = || client.fetch_watermarks(topic, partition, STEP).map(|(_, end)| end);
+    end().or_else(|error| match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic) => {
+            client.fetch_metadata(Some(topic), STEP)?;
+            end()
+        }
+        _ => Err(error),
+    })
 }
 
 impl Drop for TransactionalProducer {

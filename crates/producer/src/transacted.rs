@@ -10,6 +10,7 @@ use kafka::{
     ClientError, KafkaSettings, OpenError, Reach, ReadError, SendError, TransactionError, TransactionalProducer,
     UNREACHABLE_REMEDY,
 };
+use schema::record::NewRecord;
 use schema::version::VersionClock;
 use service::backoff::Delays;
 use uuid::Uuid;
@@ -26,6 +27,10 @@ use crate::shipment::{Parcel, Shipment, Tally};
 /// and 10 s until the coordinator looks), and a successor has long ended what hangs under the name and published its claim.
 const UNDECIDED_LOOKS: u32 = 5;
 
+/// How often a committed page that cannot be read is published again. Once is enough for a transaction of ours that hangs unless
+/// the broker crashes once more; what another name keeps open is not ended by it, however often.
+const REPEATS: u32 = 2;
+
 /// Publishes shipments, one at a time.
 pub struct Transacted {
     producer: TransactionalProducer,
@@ -33,9 +38,15 @@ pub struct Transacted {
     shelf: Shelf,
     /// What the topic says of us while nothing of ours is under way.
     held: Bookmark,
-    /// How far the last page reaches, until it is known that it can be read.
-    unread: Option<Reach>,
+    /// The last page, until it is known that it can be read.
+    unread: Option<Unread>,
     attendance: Attendance,
+}
+
+/// A committed page, its bookmark included.
+struct Unread {
+    records: Vec<NewRecord>,
+    reach: Reach,
 }
 
 /// What became of a transaction whose outcome was not known.
@@ -135,7 +146,7 @@ impl Transacted {
     pub async fn publish(&mut self, mut shipment: Shipment, next: &Bookmark) -> Result<Option<Tally>, PublishError> {
         let attendance = self.attendance.clone();
         let mut delays = attendance.delays();
-        if attendance.unless_over(self.until_readable()).await.is_none() {
+        if Box::pin(self.until_readable(&mut delays)).await?.is_none() {
             return Ok(None);
         }
         loop {
@@ -144,7 +155,8 @@ impl Transacted {
             // Not cut by a shutdown: a transaction is short, and its orderly end spares its readers a wait.
             let setback = match attendance.attended(self.producer.publish(&records)).await {
                 Ok(delivered) => {
-                    self.unread = Some(Reach::of(&records, &delivered));
+                    let reach = Reach::of(&records, &delivered);
+                    self.unread = Some(Unread { records, reach });
                     return Ok(Some(self.arrived(shipment, parcels, next)));
                 }
                 Err(TransactionError::Refused(refused)) => match blame(&mut shipment, parcels, &refused) {
@@ -179,23 +191,82 @@ impl Transacted {
         }
     }
 
-    /// Waits until the last page can be read, so that no abort behind it can undo it.
-    async fn until_readable(&mut self) {
-        let mut delays = self.attendance.delays();
-        while let Some(reach) = self.unread.take() {
-            match self.attendance.attended(self.producer.is_readable(&reach)).await {
-                Ok(true) => {}
-                Ok(false) => {
+    /// Waits until the last page can be read, so that no abort behind it can undo it; none when a shutdown is requested before.
+    ///
+    /// Where it stays unreadable, a broker may have skipped its end on a partition. The next end there is the end of both, so the
+    /// page is published once more: committed, both are there, the same versions and dead letters twice; aborted, neither is on
+    /// that partition, and it is tried again.
+    async fn until_readable(&mut self, delays: &mut Delays) -> Result<Option<()>, PublishError> {
+        let attendance = self.attendance.clone();
+        let mut repeats = 0;
+        while let Some(Unread { reach, .. }) = &self.unread {
+            let Some(looked) = attendance.unless_over(attendance.attended(self.producer.is_readable(reach))).await
+            else {
+                return Ok(None);
+            };
+            match looked {
+                Ok(true) => self.unread = None,
+                Ok(false) if repeats < REPEATS => {
+                    repeats += 1;
                     tracing::warn!(
-                        "the last page is committed and cannot be read yet: a transaction before its end stays open"
+                        "the last page is committed and cannot be read: a transaction before its end stays open; should it \
+                         be ours, it is ended by publishing the page again"
                     );
+                    if self.repeat(delays).await?.is_none() {
+                        return Ok(None);
+                    }
+                }
+                Ok(false) => {
+                    tracing::warn!("the last page is committed and cannot be read yet: another transaction stays open");
+                    self.unread = None;
                 }
                 Err(error) => {
-                    self.unread = Some(reach);
-                    self.attendance.waits_out(&error, UNREACHABLE_REMEDY, &mut delays).await;
+                    let wait = attendance.waits_out(&error, UNREACHABLE_REMEDY, delays);
+                    if attendance.unless_over(wait).await.is_none() {
+                        return Ok(None);
+                    }
                 }
             }
         }
+        Ok(Some(()))
+    }
+
+    /// Publishes the last page again, until it is committed; none when a shutdown is requested before.
+    async fn repeat(&mut self, delays: &mut Delays) -> Result<Option<()>, PublishError> {
+        let attendance = self.attendance.clone();
+        while let Some(Unread { records, .. }) = &self.unread {
+            let setback = match attendance.attended(self.producer.publish(records)).await {
+                Ok(delivered) => {
+                    let reach = Reach::of(records, &delivered);
+                    if let Some(unread) = &mut self.unread {
+                        unread.reach = reach;
+                    }
+                    attendance.acknowledged();
+                    return Ok(Some(()));
+                }
+                Err(TransactionError::Aborted(setback)) => setback,
+                // They were taken before: somebody has changed a topic since.
+                Err(error @ TransactionError::Refused(_)) => SendError::Misconfigured(error.to_string()),
+                Err(
+                    error @ (TransactionError::Fenced | TransactionError::Unknown { .. } | TransactionError::Task(_)),
+                ) => {
+                    let held = self.held.clone();
+                    match attendance.unless_over(self.recover(&error, &held, delays)).await {
+                        None => return Ok(None),
+                        // The bookmark is that of both: it does not tell whether the second was committed.
+                        Some(outcome) => match outcome? {
+                            Outcome::Committed | Outcome::Aborted => continue,
+                            Outcome::Superseded => return Err(PublishError::Superseded(self.shelf.name().to_owned())),
+                        },
+                    }
+                }
+            };
+            let wait = attendance.waits_out(&setback, setback.remedy(), delays);
+            if attendance.unless_over(wait).await.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
     }
 
     /// Notes that the page is visible, and `next` with it.
@@ -352,7 +423,6 @@ mod tests {
     use kafka::SendError::{Misconfigured, TooLarge};
     use schema::api::parse_page;
     use schema::dead_letter::App;
-    use schema::record::NewRecord;
 
     use super::*;
     use crate::cursor::Place;
