@@ -1,11 +1,12 @@
 //! The producer's durable place in the API: nothing is left out and nothing is published twice, whatever ends the producer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use end_to_end::{Process, World, wait_for};
-use kafka::TransactionalProducer;
+use kafka::{Delivered, TransactionalProducer};
 use local_stack::Node;
 use randomuser_sim::{Kind, Running as Simulator, Share, hostile_kind};
 use schema::headers;
@@ -98,6 +99,19 @@ async fn assert_exactly_once(world: &World, seed: &str) -> u32 {
     assert_no_repeats(&published);
     assert_versions_increase(&world.user_data().await);
     pages
+}
+
+/// Fails unless exactly the pages before the bookmark are published, each user of a page as often as the others, with the same
+/// versions. The pages that are there more than once.
+async fn assert_no_page_in_parts(world: &World, seed: &str) -> BTreeSet<u32> {
+    let published = published(world).await;
+    assert_whole(&published, seed, next_page(world).await - 1);
+    for ((_, page, index), times) in &published {
+        let of_page = published[&(seed.to_owned(), *page, 0)];
+        assert_eq!(*times, of_page, "how often user {index} of page {page} is there, and the first user");
+    }
+    assert_versions_increase(&world.user_data().await);
+    published.into_iter().filter(|(_, times)| *times > 1).map(|((_, page, _), _)| page).collect()
 }
 
 fn version(record: &Record) -> i64 {
@@ -245,16 +259,54 @@ async fn kafka_killed_and_started_while_pages_are_published_loses_nobody_and_rep
     wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(producer.health()) }).await;
     assert!(producer.health().ready);
     assert_eq!(producer.stop().await, Exit::Done);
-    let published = published(&world).await;
-    assert_whole(&published, "outagea", next_page(&world).await - 1);
-    let repeated: BTreeSet<u32> =
-        published.iter().filter(|(_, times)| **times > 1).map(|((_, page, _), _)| *page).collect();
+    let repeated = assert_no_page_in_parts(&world, "outagea").await;
     assert!(repeated.len() <= kills, "pages published again: {repeated:?}");
-    for ((_, page, index), times) in &published {
-        let of_page = published[&("outagea".to_owned(), *page, 0)];
-        assert_eq!(*times, of_page, "user {index} of page {page}, and the first one: all of a page is there alike");
-    }
-    assert_versions_increase(&world.user_data().await);
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_read_is_published_again_before_the_next_one() {
+    let (world, api) = world(World::without_topics_and_table("unread").await, "unreada").await;
+    let producer = world.producer(&api.url("/api/"));
+    let pages = || producer.metric("sluice_producer_pages_total");
+    wait_for("pages", async || if pages() >= 2.0 { Ok(()) } else { Err(producer.health()) }).await;
+    // Another program's transaction hides the bookmarks behind it, as one of ours does whose end a broker has skipped.
+    let (opened, release) = hold_open(&world);
+    let records = tokio::task::spawn_blocking(move || opened.recv()).await.expect("a look").expect("the transaction");
+    assert_eq!(records, 1);
+    let repeated = wait_for("a page twice", async || {
+        let published = published(&world).await;
+        published.iter().find(|(_, times)| **times > 1).map(|((_, page, _), _)| *page).ok_or(producer.health())
+    })
+    .await;
+    let before = pages();
+    drop(release);
+    wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(producer.health()) }).await;
+    assert_eq!(producer.stop().await, Exit::Done);
+    assert_eq!(assert_no_page_in_parts(&world, "unreada").await, [repeated].into());
+}
+
+/// Keeps a transaction open on the partition of the bookmarks: the first end tells how many records it has, and once the second
+/// is dropped it is committed.
+fn hold_open(world: &World) -> (Receiver<usize>, Sender<()>) {
+    let (opened, is_open) = channel();
+    let (release, released) = channel();
+    let (kafka, record) = (world.kafka(), written_by_hand(world, Some("{}".to_owned())));
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let holder = TransactionalProducer::new(&kafka, "test", "holder").await.expect("the id");
+            let hold = |delivered: &[Delivered]| {
+                opened.send(delivered.len()).expect("somebody who waits");
+                // Nothing is ever sent.
+                let _ = released.recv();
+                Vec::new()
+            };
+            // The bookmark of another name, on the partition of ours.
+            let record = NewRecord { key: Some(b"holder".to_vec()), partition: Some(0), ..record };
+            holder.publish_with(&[record], hold).await.expect("a commit");
+        });
+    });
+    (is_open, release)
 }
 
 #[tokio::test]
