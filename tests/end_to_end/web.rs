@@ -297,6 +297,7 @@ async fn beyond_loopback_the_page_asks_for_the_token() {
     page.wait_on("/letters?rule=email.format", "1 dead letter").await;
     page.find("input[name=why]").await.send_keys("test data").await.expect("why");
     page.click("button[value=discard]").await;
+    page.comes_to("Discard 1 dead letter?").await;
     page.click("main button").await;
     page.watch("by\nAnna").await;
     page.wait_on("/letters?state=discarded", "1 dead letter").await;

@@ -199,9 +199,12 @@ impl Shard {
         let kafka = &self.settings.kafka;
         let admin = Admin::new(kafka, "stream-processor-admin")?;
         let (retry, health) = (&self.settings.retry, &self.health);
-        admin.wait_for(&kafka.topics.user_data, retry, health).await;
-        let dlq_partitions = admin.wait_for(&kafka.topics.dlq, retry, health).await;
-        Ok((self.table().await, dlq_partitions))
+        let topics = async {
+            admin.wait_for(&kafka.topics.user_data, retry, health).await;
+            admin.wait_for(&kafka.topics.dlq, retry, health).await
+        };
+        let (dlq_partitions, table) = tokio::join!(topics, self.table());
+        Ok((table, dlq_partitions))
     }
 
     async fn table(&self) -> UserTable {
