@@ -71,6 +71,9 @@ fn a_user_who_is_missing_doubled_or_beyond_the_cursor_is_found() {
     assert!(!found(vec![], vec![dead(1)]), "missing");
     assert!(!found(vec![published(0, 0), published(1, 0)], vec![dead(1)]), "published twice");
     assert!(!found(vec![published(0, 0)], vec![dead(1), dead(1)]), "dead-lettered twice");
+    assert!(found(vec![published(0, 0), published(1, 0)], vec![dead(1), dead(1)]), "a whole page twice");
+    let newer = Seen { source: Some(source(0)), ..good(1, 1, 6, 9) };
+    assert!(!found(vec![published(0, 0), newer], vec![dead(1), dead(1)]), "twice, under two versions");
     assert!(!found(vec![published(0, 0), published(1, 1)], vec![dead(1)]), "a hostile user published");
     assert!(!found(vec![published(0, 0), published(1, 2)], vec![dead(1)]), "beyond the cursor");
     assert!(!found(vec![published(0, 0)], vec![dead(1), dead(2)]), "a dead letter beyond the cursor");
