@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Process, World, wait_for};
+use end_to_end::{Process, Running, World, wait_for};
 use kafka::{Delivered, TransactionalProducer};
 use local_stack::Node;
 use randomuser_sim::{Kind, Running as Simulator, Share, hostile_kind};
@@ -144,6 +144,16 @@ async fn kill_at_random(world: &World, times: u32) {
     }
 }
 
+fn pages(producer: &Running) -> f64 {
+    producer.metric("sluice_producer_pages_total")
+}
+
+async fn two_more_pages(producer: &Running) {
+    let before = pages(producer);
+    let are_there = async || if pages(producer) >= before + 2.0 { Ok(()) } else { Err(producer.health()) };
+    wait_for("pages", are_there).await;
+}
+
 async fn finish(producer: Process) {
     producer.wait_for_log(FINISHED).await;
     assert_eq!(producer.terminate().await.code(), Some(0));
@@ -227,16 +237,13 @@ async fn a_later_run_goes_on_and_another_seed_begins_anew() {
 async fn a_fenced_producer_goes_on_when_nobody_has_taken_its_place() {
     let (world, api) = world(World::without_topics_and_table("fenced").await, "fenceda").await;
     let producer = world.producer(&api.url("/api/"));
-    let pages = || producer.metric("sluice_producer_pages_total");
     for _ in 0..3 {
-        let before = pages();
-        wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(pages()) }).await;
+        two_more_pages(&producer).await;
         // As the coordinator does when a transaction stays open for too long.
         let fencing = TransactionalProducer::new(&world.kafka(), "test", "sluice-producer-producer").await;
         drop(fencing.expect("the id"));
     }
-    let before = pages();
-    wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(pages()) }).await;
+    two_more_pages(&producer).await;
     assert_eq!(producer.stop().await, Exit::Done);
     assert_exactly_once(&world, "fenceda").await;
 }
@@ -246,17 +253,14 @@ async fn kafka_killed_and_started_while_pages_are_published_loses_nobody_and_rep
     let (world, servers) = World::alone("outage").await;
     let (world, api) = self::world(world, "outagea").await;
     let producer = world.producer(&api.url("/api/"));
-    let pages = || producer.metric("sluice_producer_pages_total");
     let kills = 3;
     for _ in 0..kills {
-        let before = pages();
-        wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(producer.health()) }).await;
+        two_more_pages(&producer).await;
         servers.kafka(Node::kill).await;
-        wait_for("not ready", async || if producer.health().ready { Err(pages()) } else { Ok(()) }).await;
+        wait_for("not ready", async || if producer.health().ready { Err(pages(&producer)) } else { Ok(()) }).await;
         servers.kafka(Node::start).await;
     }
-    let before = pages();
-    wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(producer.health()) }).await;
+    two_more_pages(&producer).await;
     assert!(producer.health().ready);
     assert_eq!(producer.stop().await, Exit::Done);
     let repeated = assert_no_page_in_parts(&world, "outagea").await;
@@ -267,8 +271,7 @@ async fn kafka_killed_and_started_while_pages_are_published_loses_nobody_and_rep
 async fn a_page_that_cannot_be_read_is_published_again_before_the_next_one() {
     let (world, api) = world(World::without_topics_and_table("unread").await, "unreada").await;
     let producer = world.producer(&api.url("/api/"));
-    let pages = || producer.metric("sluice_producer_pages_total");
-    wait_for("pages", async || if pages() >= 2.0 { Ok(()) } else { Err(producer.health()) }).await;
+    two_more_pages(&producer).await;
     // Another program's transaction hides the bookmarks behind it, as one of ours does whose end a broker has skipped.
     let (opened, release) = hold_open(&world);
     let records = tokio::task::spawn_blocking(move || opened.recv()).await.expect("a look").expect("the transaction");
@@ -278,9 +281,8 @@ async fn a_page_that_cannot_be_read_is_published_again_before_the_next_one() {
         published.iter().find(|(_, times)| **times > 1).map(|((_, page, _), _)| *page).ok_or(producer.health())
     })
     .await;
-    let before = pages();
     drop(release);
-    wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(producer.health()) }).await;
+    two_more_pages(&producer).await;
     assert_eq!(producer.stop().await, Exit::Done);
     assert_eq!(assert_no_page_in_parts(&world, "unreada").await, [repeated].into());
 }
@@ -314,11 +316,9 @@ async fn kafka_away_for_longer_than_a_transaction_may_take_is_waited_out() {
     let (world, servers) = World::alone("away").await;
     let (world, api) = self::world(world, "awaya").await;
     let producer = world.producer(&api.url("/api/"));
-    let pages = || producer.metric("sluice_producer_pages_total");
     // The pause is to meet an open transaction, and may meet the look at the last page instead: then it is tried again.
     loop {
-        let before = pages();
-        wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(producer.health()) }).await;
+        two_more_pages(&producer).await;
         servers.kafka(Node::pause).await;
         let told = wait_for("what the producer waits for", async || {
             let health = producer.health();
@@ -332,8 +332,7 @@ async fn kafka_away_for_longer_than_a_transaction_may_take_is_waited_out() {
         servers.kafka(Node::resume).await;
     }
     servers.kafka(Node::resume).await;
-    let before = pages();
-    wait_for("pages", async || if pages() >= before + 2.0 { Ok(()) } else { Err(producer.health()) }).await;
+    two_more_pages(&producer).await;
     assert_eq!(producer.stop().await, Exit::Done);
     assert_exactly_once(&world, "awaya").await;
 }

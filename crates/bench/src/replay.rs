@@ -24,6 +24,7 @@ use crate::ground::{CASSANDRA, CLIENT, Ground, KAFKA};
 use crate::records::{Document, Recipe};
 use crate::results::Results;
 use crate::sampler::Sampler;
+use crate::table::mib;
 
 /// Sends under way at once.
 const UNDER_WAY: usize = 5_000;
@@ -173,7 +174,7 @@ impl Ground {
             processor_us: each(PROCESSOR),
             kafka_us: each(KAFKA),
             cassandra_us: each(CASSANDRA),
-            peak_resident_mib: after.usage(REPLAYER).peak_resident_bytes as f64 / f64::from(1 << 20),
+            peak_resident_mib: mib(after.usage(REPLAYER).peak_resident_bytes as f64),
             steal_percent: span.steal_percent,
             exit,
             report,

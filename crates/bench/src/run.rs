@@ -9,6 +9,7 @@ use crate::contest::Case;
 use crate::curve::{Curve, Point};
 use crate::ground::{CASSANDRA, KAFKA};
 use crate::sampler::{Span, Usage};
+use crate::table::mib;
 
 /// How a run ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -186,7 +187,7 @@ impl Run {
             cpu_us_per_record: CpuPerRecord::of(seen.stopped, records),
             steady_cpu_us_per_record: steady.map(|steady| CpuPerRecord::of(steady, steady.rows)),
             start_cpu_seconds: seen.first_row.map(|point| point.contender),
-            peak_resident_mib: seen.usage.peak_resident_bytes as f64 / f64::from(1 << 20),
+            peak_resident_mib: mib(seen.usage.peak_resident_bytes as f64),
             voluntary_switches_per_record: seen.usage.voluntary_switches as f64 / records,
             involuntary_switches_per_record: seen.usage.involuntary_switches as f64 / records,
             threads: seen.usage.threads,

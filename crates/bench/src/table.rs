@@ -109,6 +109,12 @@ pub(crate) fn text(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> 
     table.to_string()
 }
 
+/// Bytes as MiB.
+#[must_use]
+pub fn mib(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
+}
+
 pub(crate) fn median(spread: Option<Spread>, digits: usize) -> String {
     spread.map_or("-".to_owned(), |spread| format!("{:.digits$}", spread.median))
 }

@@ -2,10 +2,10 @@
 
 use crate::build::{Built, Layer};
 use crate::failure::BenchError;
-use crate::report::idle::mib;
 use crate::report::markdown::table;
 use crate::report::section::Section;
 use crate::report::source::Sources;
+use crate::table::mib;
 
 /// Each service's program, and the time of a cold build.
 pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {

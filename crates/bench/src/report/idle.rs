@@ -7,16 +7,12 @@ use crate::idle::Idle;
 use crate::report::markdown::table;
 use crate::report::section::Section;
 use crate::report::source::Sources;
+use crate::table::mib;
 
 /// What was found out.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Rest {
     pub(crate) services: Vec<Idle>,
-}
-
-/// Bytes as MiB.
-pub(crate) fn mib(bytes: f64) -> f64 {
-    bytes / f64::from(1 << 20)
 }
 
 /// Each service without records, and with a few.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use ::bench::table::mib;
 use ::bench::{Built, Layer};
 use serde_json::{Value, json};
 use service::Exit;
@@ -39,8 +40,8 @@ pub(crate) fn run(stage: &mut Stage) -> Result<Exit, Failure> {
 }
 
 fn told(built: &Built) -> String {
-    let mib = |bytes: u64| Some(format!("{:.1}", bytes as f64 / f64::from(1 << 20)));
-    let row = |layer: &Layer| vec![Some(layer.service.clone()), mib(layer.bytes), mib(layer.compressed_bytes)];
+    let size = |bytes: u64| Some(format!("{:.1}", mib(bytes as f64)));
+    let row = |layer: &Layer| vec![Some(layer.service.clone()), size(layer.bytes), size(layer.compressed_bytes)];
     let rows: Vec<_> = built.layers.iter().map(row).collect();
     let layers = table::plain(&["service", "layer MiB", "compressed MiB"], &rows);
     format!("{layers}\nthe workspace, cold, in release: {:.0} s", built.workspace_seconds)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::bench::table::mib;
 use ::bench::{Idle, Services, idle};
 use clap::Args;
 use serde_json::json;
@@ -49,13 +50,13 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
 
 fn told(services: &[Idle]) -> String {
     let row = |idle: &Idle| {
-        let mib = |bytes: f64| format!("{:.1}", bytes / f64::from(1 << 20));
+        let size = |bytes: f64| format!("{:.1}", mib(bytes));
         let cells = [
             idle.service.to_string(),
             idle.records_per_second.to_string(),
             format!("{:.2}", idle.core_percent),
-            mib(idle.resident_bytes as f64),
-            mib(idle.growth_bytes_per_hour),
+            size(idle.resident_bytes as f64),
+            size(idle.growth_bytes_per_hour),
             format!("{:.0}", idle.wake_ups_per_second),
         ];
         cells.map(Some).to_vec()

@@ -3,12 +3,13 @@
 use crate::build::Built;
 use crate::failure::BenchError;
 use crate::report::drain::Contest;
-use crate::report::idle::{Rest, mib};
+use crate::report::idle::Rest;
 use crate::report::latency::Latencies;
 use crate::report::produce::Published;
 use crate::report::source::Sources;
 use crate::report::targets::{Bound, OURS, REDPANDA, Target};
 use crate::statistics::Spread;
+use crate::table::mib;
 
 /// The rate that the targets speak of, records a second.
 const RATE: u64 = 1_000;
