@@ -239,8 +239,11 @@ impl KafkaSettings {
             .set("enable.partition.eof", "true")
             .set("queued.min.messages", "5000")
             .set("queued.max.messages.kbytes", "4096")
-            // Counted as they are compressed: unpacked, an answer of small records is many times as large.
-            .set("fetch.max.bytes", "2097152")
+            // What memory under load hangs on: an answer is counted as it is compressed, and unpacks to many times as much.
+            .set("fetch.max.bytes", "524288")
+            // Means nothing to who only reads, but the client wants it to be no larger than an answer. A larger batch comes all
+            // the same: the first of an answer always does.
+            .set("message.max.bytes", "524288")
             .set("statistics.interval.ms", "2000");
         match protocol {
             GroupProtocol::Classic => config
