@@ -1,5 +1,7 @@
 //! Who takes part: ours is built, others are installed.
 
+use std::path::PathBuf;
+
 use ::bench::{Contender, Installed, LeftOut, Peer};
 use clap::Args;
 
@@ -20,6 +22,9 @@ pub(crate) struct Contenders {
     /// as in `spark/tuned`; `all` for everybody who can be installed. The first is what the others are compared with.
     #[arg(long = "contender", value_name = "NAME,...", value_delimiter = ',', default_value = "sluice")]
     names: Vec<String>,
+    /// A stream-processor that was built before, or in another way: takes part as `sluice/before`.
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<PathBuf>,
     #[command(flatten)]
     build: Build,
 }
@@ -58,7 +63,11 @@ impl Contenders {
         stage.screen.say("building the services")?;
         let ours = Contender::all_of_ours(self.build.programs()?.path(PROCESSOR)?);
         let known = ours.iter().cloned().chain(peers.iter().flat_map(|peer| peer.contenders(&home)));
-        let chosen = chosen(&self.names, known.collect())?;
+        let mut chosen = chosen(&self.names, known.collect())?;
+        if let Some(program) = &self.before {
+            let program = program.canonicalize().map_err(Failure::file(program))?;
+            chosen.push(Contender::ours("sluice/before", &program, &[]));
+        }
         let mut left_out: Vec<LeftOut> = Vec::new();
         for peer in peers.iter().filter(|peer| chosen.iter().any(|contender| of_peer(contender, peer))) {
             stage.screen.say(&format!("installing {}", peer.name))?;
