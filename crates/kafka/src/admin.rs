@@ -1,12 +1,12 @@
 //! Questions to the cluster: which topics there are, where they end, what a group has committed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, DefaultConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schema::topics::TopicSpec;
@@ -16,6 +16,7 @@ use crate::error::{Class, ClientError, RequestError, class};
 use crate::queue::{Listed, listed};
 use crate::settings::KafkaSettings;
 use crate::topic_ids::TopicIds;
+use crate::way_back::may_be_lost;
 
 /// How long one question may take.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -47,27 +48,50 @@ pub struct Committed {
 #[derive(Clone)]
 pub struct Admin {
     settings: Arc<KafkaSettings>,
-    client: Arc<BaseConsumer<DefaultConsumerContext>>,
+    client_id: Arc<str>,
+    client: Arc<Mutex<Arc<BaseConsumer>>>,
 }
 
 impl Admin {
     /// Builds the client; nothing is asked yet.
     pub fn new(settings: &KafkaSettings, client_id: &str) -> Result<Self, ClientError> {
-        let client = settings.admin(client_id).create().map_err(ClientError::Config)?;
-        Ok(Self { settings: Arc::new(settings.clone()), client: Arc::new(client) })
+        let client: BaseConsumer = settings.admin(client_id).create().map_err(ClientError::Config)?;
+        let client = Arc::new(Mutex::new(Arc::new(client)));
+        Ok(Self { settings: Arc::new(settings.clone()), client_id: client_id.into(), client })
     }
 
     pub(crate) fn settings(&self) -> &KafkaSettings {
         &self.settings
     }
 
+    fn client(&self) -> MutexGuard<'_, Arc<BaseConsumer>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks with another client from now on: this one may know no broker any more, and nothing listens to what it says.
+    fn begin_anew(&self) -> Result<(), KafkaError> {
+        let client = self.settings.admin(&self.client_id).create()?;
+        *self.client() = Arc::new(client);
+        Ok(())
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         what: &'static str,
-        question: impl FnOnce(&BaseConsumer<DefaultConsumerContext>) -> Result<T, KafkaError> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, AdminError> {
-        let client = Arc::clone(&self.client);
-        let answer = tokio::task::spawn_blocking(move || question(&client)).await?;
+        let admin = self.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let client = Arc::clone(&admin.client());
+            let answer = question(&client);
+            if answer.as_ref().is_err_and(may_be_lost)
+                && let Err(error) = admin.begin_anew()
+            {
+                tracing::warn!(%error, "a client for questions cannot be built anew");
+            }
+            answer
+        })
+        .await?;
         answer.map_err(|source| RequestError { what, source }.into())
     }
 

@@ -193,6 +193,7 @@ impl Polling {
             self.commit_if_due()?;
             self.look_at_topics()?;
             self.refresh_status();
+            self.member.find_way_back();
             self.poll()?;
         }
         self.close()

@@ -5,6 +5,7 @@
 //! in a vector. A caller that goes away leaves nothing behind: its group goes with the last report.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -17,8 +18,8 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::client_log;
 use crate::error::{Class, class_of_code};
+use crate::{client_log, way_back};
 
 /// Where a record was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +95,8 @@ struct Shared {
     groups: Mutex<Slab<Group>>,
     /// Told when the client has room again.
     room: Notify,
+    /// Whether no broker was connected when the client last told.
+    cut_off: AtomicBool,
 }
 
 impl Deliveries {
@@ -124,6 +127,11 @@ impl Deliveries {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Whether no broker was connected when the client last told.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.shared.cut_off.load(Ordering::SeqCst)
+    }
+
     /// Resolves when the client has given up some records after this call.
     pub(crate) fn room(&self) -> Notified<'_> {
         self.shared.room.notified()
@@ -142,6 +150,10 @@ impl ClientContext for Deliveries {
 
     fn error(&self, error: KafkaError, reason: &str) {
         client_log::error(&error, reason);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.shared.cut_off.store(!way_back::any_is_up(statistics), Ordering::SeqCst);
     }
 }
 

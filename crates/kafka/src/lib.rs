@@ -30,6 +30,7 @@ mod status;
 mod topic;
 mod topic_ids;
 mod transaction;
+mod way_back;
 
 pub use account::Account;
 pub use admin::{Admin, AdminError, Committed};

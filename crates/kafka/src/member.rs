@@ -13,6 +13,7 @@ use crate::queue::Queue;
 use crate::rebalance::{Event, GroupContext, give_back, take};
 use crate::settings::{GroupProtocol, KafkaSettings};
 use crate::topic_ids::TopicIds;
+use crate::way_back::WayBack;
 
 /// Partitions that the coordinator has given us and whose accounts are not known yet.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(crate) struct Member {
     pub(crate) commits: CommitRequests,
     pub(crate) topic_ids: TopicIds,
     pub(crate) waiting: Option<Waiting>,
+    way_back: WayBack,
     pub(crate) consumer: BaseConsumer<GroupContext>,
     pub(crate) protocol: GroupProtocol,
 }
@@ -61,6 +63,7 @@ impl Member {
             commits: CommitRequests::new(&consumer).ok_or_else(no_memory)?,
             topic_ids: TopicIds::new(&consumer).ok_or_else(no_memory)?,
             waiting: None,
+            way_back: WayBack::of(&config),
             consumer,
             protocol,
         })
@@ -72,6 +75,12 @@ impl Member {
             && self.consumer.client().fatal_error().is_some_and(|(code, _)| {
                 matches!(code, RDKafkaErrorCode::UnsupportedVersion | RDKafkaErrorCode::UnsupportedFeature)
             })
+    }
+
+    /// Gives the client its servers again while no broker is connected.
+    pub(crate) fn find_way_back(&mut self) {
+        let cut_off = self.consumer.context().connected() == Some(false);
+        self.way_back.show(cut_off, self.consumer.client(), Instant::now());
     }
 
     pub(crate) fn next_event(&self) -> Option<Event> {

@@ -65,6 +65,17 @@ fn last(key: &[u8], open: impl Fn(&Start) -> Result<TopicReader, ReadError>) -> 
 /// # Errors
 /// The topic is missing, or its open transactions did not end within ten seconds.
 pub fn wait_until_decided(settings: &KafkaSettings, client_id: &str, topic: &str) -> Result<(), ReadError> {
+    let undecided = undecided(settings, client_id, topic)?;
+    if undecided.is_empty() { Ok(()) } else { Err(ReadError::Undecided(topic.to_owned())) }
+}
+
+/// The partitions of `topic` on which something that is written now is hidden from `read_committed` for ten seconds, each with
+/// where the written ends. Blocks until there is none, or for that time.
+pub(crate) fn undecided(
+    settings: &KafkaSettings,
+    client_id: &str,
+    topic: &str,
+) -> Result<BTreeMap<i32, i64>, ReadError> {
     let mut config = settings.reader(client_id);
     let committed: BaseConsumer = config.create().map_err(ClientError::Config)?;
     // The client asks for the end that its isolation level sees: with this one, the end of all that was written.
@@ -76,15 +87,13 @@ pub fn wait_until_decided(settings: &KafkaSettings, client_id: &str, topic: &str
         let ends: Result<_, _> = partitions.iter().map(end).collect();
         ends.map_err(|source| RequestError { what: "asking for a topic's offsets", source })
     };
-    let wanted = ends(&written)?;
+    let mut undecided = ends(&written)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         let decided = ends(&committed)?;
-        if wanted.iter().all(|(partition, end)| decided.get(partition) >= Some(end)) {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(ReadError::Undecided(topic.to_owned()));
+        undecided.retain(|partition, end| decided.get(partition) < Some(end));
+        if undecided.is_empty() || Instant::now() >= deadline {
+            return Ok(undecided);
         }
         // Nothing is subscribed to: this only serves the client's own events meanwhile.
         drop(committed.poll(Duration::from_millis(50)));

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::bindings as c;
@@ -23,6 +23,7 @@ use crate::delivery::{Awaited, Deliveries};
 use crate::error::ClientError;
 use crate::message::client_headers;
 use crate::queue::{Event, Queue};
+use crate::way_back::WayBack;
 
 /// Longest wait for a report, hence how long dropping the producer may take. A report itself ends the wait.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -46,7 +47,8 @@ impl PolledProducer {
         let queue = Queue::main(producer.client()).ok_or_else(|| {
             ClientError::Config(KafkaError::ClientCreation("the client has no queue of events".to_owned()))
         })?;
-        let reports = Reports { queue, producer: Arc::clone(&producer), stop: Arc::clone(&stop) };
+        let (way_back, of_thread) = (WayBack::of(config), Arc::clone(&stop));
+        let reports = Reports { queue, producer: Arc::clone(&producer), way_back, stop: of_thread };
         let thread = std::thread::Builder::new().name("kafka-reports".to_owned()).spawn(move || reports.serve());
         Ok(Self {
             producer,
@@ -124,15 +126,18 @@ struct Reports {
     /// Before the client it belongs to.
     queue: Queue,
     producer: Arc<BaseProducer<Deliveries>>,
+    way_back: WayBack,
     stop: Arc<AtomicBool>,
 }
 
 impl Reports {
-    fn serve(self) {
+    fn serve(mut self) {
         while !self.stop.load(Ordering::SeqCst) {
             if let Some(event) = self.queue.poll(PATIENCE) {
                 self.take(event);
             }
+            let cut_off = self.producer.context().is_cut_off();
+            self.way_back.show(cut_off, self.producer.client(), Instant::now());
         }
     }
 

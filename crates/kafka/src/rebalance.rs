@@ -85,7 +85,8 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        *locked(&self.connected) = Some(statistics.brokers.values().any(|broker| broker.state == "UP"));
+        *locked(&self.connected) =
+            Some(statistics.brokers.values().any(|broker| broker.state == "UP" && broker.source != "logical"));
         let mut remote = locked(&self.remote);
         for (topic, of_topic) in statistics.topics {
             for (partition, of_partition) in of_topic.partitions {

@@ -213,6 +213,7 @@ impl KafkaSettings {
             .set("partitioner", "murmur2_random")
             // A topic that is missing is told as such before the sends to it are given up.
             .set("topic.metadata.propagation.max.ms", "10000")
+            .set("statistics.interval.ms", "2000")
             // A send that the brokers do not acknowledge in this time is handed back as transient; its owner tries again.
             .set("message.timeout.ms", "30000");
         config

@@ -7,19 +7,21 @@
 //! transaction stayed open for too long, and the client tells the two alike ([`TransactionError::Fenced`]): who has to tell
 //! them apart opens the producer anew and looks at what was committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
-use schema::record::NewRecord;
+use schema::record::{Headers, NewRecord};
 
 use crate::delivery::Delivered;
 use crate::error::Class;
 use crate::error::{ClientError, RequestError, class_of_code};
+use crate::newest::undecided;
 use crate::polled_producer::PolledProducer;
 use crate::producer::SendError;
+use crate::reader::ReadError;
 use crate::settings::KafkaSettings;
 
 /// How long the coordinator lets a transaction stay open: so long readers wait when its producer is killed and no other takes
@@ -58,9 +60,16 @@ pub enum TransactionError {
         #[source]
         source: KafkaError,
     },
+    /// It was aborted, and the brokers do not say whether it left something open.
+    #[error("the transaction was aborted, and what it may have left open cannot be looked for: {0}")]
+    Leftovers(#[source] ReadError),
     /// The task that waits for the client ended early.
     #[error("the transaction's task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+fn topics_of(records: &[NewRecord]) -> BTreeSet<Arc<str>> {
+    records.iter().map(|record| Arc::clone(&record.topic)).collect()
 }
 
 fn first(refused: &[(usize, SendError)]) -> String {
@@ -83,6 +92,11 @@ impl TransactionError {
 pub struct Reach(BTreeMap<(Arc<str>, i32), i64>);
 
 impl Reach {
+    /// True where it is nowhere.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Of the transaction of `records`, which were stored at `delivered`.
     pub fn of(records: &[NewRecord], delivered: &[Delivered]) -> Self {
         let mut reach = BTreeMap::new();
@@ -97,6 +111,8 @@ impl Reach {
 /// A producer of transactions.
 pub struct TransactionalProducer {
     client: Arc<PolledProducer>,
+    client_id: Arc<str>,
+    settings: Arc<KafkaSettings>,
 }
 
 impl TransactionalProducer {
@@ -114,7 +130,7 @@ impl TransactionalProducer {
         let client = Arc::new(PolledProducer::new(&config)?);
         let registering = Arc::clone(&client);
         blocking("registering the transactional id", move || registering.init_transactions(REGISTERED)).await?;
-        Ok(Self { client })
+        Ok(Self { client, client_id: client_id.into(), settings: Arc::new(settings.clone()) })
     }
 
     /// Sends all records in one transaction and returns where each was stored, in order.
@@ -186,12 +202,62 @@ impl TransactionalProducer {
         sent.map(drop).map_err(|failures| cause_of(&failures))
     }
 
+    /// How far things are written on `topics` that `read_committed` does not see, and still not after ten seconds: an open
+    /// transaction of anyone is before them, or one whose end a broker has skipped.
+    ///
+    /// # Errors
+    /// A topic is missing or cannot be read.
+    pub async fn unreadable(&self, topics: BTreeSet<Arc<str>>) -> Result<Reach, TransactionError> {
+        let (settings, client_id) = (Arc::clone(&self.settings), Arc::clone(&self.client_id));
+        let look = move || {
+            let mut reach = BTreeMap::new();
+            for topic in topics {
+                let undecided = undecided(&settings, &client_id, &topic)?;
+                reach.extend(undecided.into_iter().map(|(partition, end)| ((Arc::clone(&topic), partition), end - 1)));
+            }
+            Ok(Reach(reach))
+        };
+        tokio::task::spawn_blocking(look).await?.map_err(TransactionError::Leftovers)
+    }
+
+    /// Ends as aborted what a transaction of this id has left open on `topics`, see [`Self::end_hanging`]: the commit of the next
+    /// one would make it visible. To be called behind an abort, while nothing is under way.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub async fn end_leftovers(&self, topics: BTreeSet<Arc<str>>) -> Result<(), TransactionError> {
+        let Reach(left) = self.unreadable(topics).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            partitions = left.len(),
+            "a transaction stays open behind an abort: should it be ours, it is ended now"
+        );
+        let blank = |(topic, partition)| NewRecord {
+            topic,
+            partition: Some(partition),
+            timestamp_ms: None,
+            // A compacted topic takes nothing without a key.
+            key: Some(self.client_id.as_bytes().to_vec()),
+            value: None,
+            headers: Headers::new(),
+        };
+        self.end_hanging(&left.into_keys().map(blank).collect::<Vec<_>>()).await
+    }
+
     async fn attempt(
         &self,
         records: &[NewRecord],
         account: impl Fn(&[Delivered]) -> Vec<NewRecord>,
     ) -> Result<Vec<Delivered>, TransactionError> {
         self.client.begin_transaction().map_err(TransactionError::at("its begin"))?;
+        let mut touched = topics_of(records);
+        let account = |delivered: &[Delivered]| {
+            let account = account(delivered);
+            touched.extend(topics_of(&account));
+            account
+        };
         match self.send_with_account(records, account).await {
             Ok(delivered) => {
                 self.commit().await?;
@@ -200,6 +266,7 @@ impl TransactionalProducer {
             Err(failures) => {
                 // A fenced producer's sends fail as purged, and only the abort says why.
                 self.abort().await?;
+                Box::pin(self.end_leftovers(touched)).await?;
                 Err(cause_of(&failures))
             }
         }
@@ -208,7 +275,7 @@ impl TransactionalProducer {
     async fn send_with_account(
         &self,
         records: &[NewRecord],
-        account: impl Fn(&[Delivered]) -> Vec<NewRecord>,
+        account: impl FnOnce(&[Delivered]) -> Vec<NewRecord>,
     ) -> Result<Vec<Delivered>, Vec<(usize, RDKafkaErrorCode)>> {
         let delivered = self.send_all(records).await?;
         // A broker that has forgotten a batch acknowledges its repetition without saying where it is.
@@ -336,6 +403,7 @@ impl OpenError {
                 TransactionError::Refused(_)
                 | TransactionError::Aborted(_)
                 | TransactionError::Fenced
+                | TransactionError::Leftovers(_)
                 | TransactionError::Task(_),
             )
             | Self::Client(_) => None,
@@ -362,8 +430,6 @@ async fn blocking(
 
 #[cfg(test)]
 mod tests {
-    use schema::record::Headers;
-
     use super::*;
 
     #[test]

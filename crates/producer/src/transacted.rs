@@ -6,6 +6,8 @@
 //! same name is at work. Each process claims the name when it starts, by a bookmark of its own, so that a producer that was
 //! fenced knows whether by a successor or by the coordinator, which fences whoever leaves a transaction open for too long.
 
+use std::collections::BTreeSet;
+
 use kafka::{
     ClientError, KafkaSettings, OpenError, Reach, ReadError, SendError, TransactionError, TransactionalProducer,
     UNREACHABLE_REMEDY,
@@ -98,6 +100,12 @@ impl From<ShelfError> for Setback {
 }
 
 impl Setback {
+    /// What a transaction left behind cannot be looked for or ended.
+    fn of_leftovers(error: &TransactionError) -> Self {
+        let remedy = format!("{UNREACHABLE_REMEDY}; it goes on by itself");
+        Self::Waits { reason: format!("the end of the last transaction is not certain: {error}"), remedy }
+    }
+
     /// The claim of a name was not published.
     fn of_claim(error: &TransactionError) -> Self {
         let remedy = "bring Kafka back, and let it take records on the cursor topic; it goes on by itself";
@@ -169,13 +177,23 @@ impl Transacted {
                     setback
                 }
                 Err(
-                    error @ (TransactionError::Fenced | TransactionError::Unknown { .. } | TransactionError::Task(_)),
+                    error @ (TransactionError::Fenced
+                    | TransactionError::Unknown { .. }
+                    | TransactionError::Leftovers(_)
+                    | TransactionError::Task(_)),
                 ) => {
-                    let Some(outcome) = attendance.unless_over(self.recover(&error, next, &mut delays)).await else {
+                    let Some(outcome) = attendance.unless_over(Box::pin(self.recover(&error, next, &mut delays))).await
+                    else {
                         return Ok(None);
                     };
-                    match outcome? {
-                        Outcome::Committed => return Ok(Some(self.arrived(shipment, parcels, next))),
+                    let (outcome, reach) = outcome?;
+                    match outcome {
+                        Outcome::Committed => {
+                            if !reach.is_empty() {
+                                self.unread = Some(Unread { records, reach });
+                            }
+                            return Ok(Some(self.arrived(shipment, parcels, next)));
+                        }
                         Outcome::Aborted => {
                             parcels.into_iter().for_each(|parcel| shipment.put_back(parcel));
                             continue;
@@ -248,13 +266,16 @@ impl Transacted {
                 // They were taken before: somebody has changed a topic since.
                 Err(error @ TransactionError::Refused(_)) => SendError::Misconfigured(error.to_string()),
                 Err(
-                    error @ (TransactionError::Fenced | TransactionError::Unknown { .. } | TransactionError::Task(_)),
+                    error @ (TransactionError::Fenced
+                    | TransactionError::Unknown { .. }
+                    | TransactionError::Leftovers(_)
+                    | TransactionError::Task(_)),
                 ) => {
                     let held = self.held.clone();
-                    match attendance.unless_over(self.recover(&error, &held, delays)).await {
+                    match attendance.unless_over(Box::pin(self.recover(&error, &held, delays))).await {
                         None => return Ok(None),
                         // The bookmark is that of both: it does not tell whether the second was committed.
-                        Some(outcome) => match outcome? {
+                        Some(outcome) => match outcome?.0 {
                             Outcome::Committed | Outcome::Aborted => continue,
                             Outcome::Superseded => return Err(PublishError::Superseded(self.shelf.name().to_owned())),
                         },
@@ -281,13 +302,14 @@ impl Transacted {
         shipment.tally()
     }
 
-    /// Opens the producer anew after `error`, until it is known what became of its transaction.
+    /// Opens the producer anew after `error`, until it is known what became of its transaction; where it was committed, how far
+    /// it is hidden.
     async fn recover(
         &mut self,
         error: &TransactionError,
         next: &Bookmark,
         delays: &mut Delays,
-    ) -> Result<Outcome, ClientError> {
+    ) -> Result<(Outcome, Reach), ClientError> {
         let mut looks = if matches!(error, TransactionError::Fenced) { UNDECIDED_LOOKS } else { 0 };
         let mut reason = error.to_string();
         let mut remedy =
@@ -296,9 +318,9 @@ impl Transacted {
             // Before the first try too: who fenced us is to have its claim published by then.
             self.attendance.waits_out(&reason, &remedy, delays).await;
             (reason, remedy) = match self.reopen(next, &mut looks).await {
-                Ok(outcome) => {
+                Ok((outcome, hidden)) => {
                     tracing::info!(?outcome, "it is known what became of the transaction");
-                    return Ok(outcome);
+                    return Ok((outcome, hidden));
                 }
                 Err(Setback::Waits { reason, remedy }) => (reason, remedy),
                 Err(Setback::Client(error)) => return Err(error),
@@ -314,19 +336,33 @@ impl Transacted {
     /// there is none we have to. So the looks are bounded, and after them we register and [`stored`] ends what hangs. From
     /// then on only another name's transaction keeps the bookmark from being read. A successor that was fenced by this takes
     /// over again, and finds all that it has published.
-    async fn reopen(&mut self, next: &Bookmark, looks: &mut u32) -> Result<Outcome, Setback> {
+    ///
+    /// The bookmark says what was decided. That is not yet so on every partition where a broker has skipped it, and there the end
+    /// of the next transaction would decide anew. So what was aborted is ended for good, and what was committed is told.
+    async fn reopen(&mut self, next: &Bookmark, looks: &mut u32) -> Result<(Outcome, Reach), Setback> {
         if *looks > 0 {
             let found = self.attendance.attended(self.shelf.read()).await;
             match past_undecided(found, looks)? {
                 Some(found) if Outcome::of(found.as_ref(), &self.held, next) == Outcome::Superseded => {
-                    return Ok(Outcome::Superseded);
+                    return Ok((Outcome::Superseded, Reach::default()));
                 }
                 Some(_) | None => {}
             }
         }
         self.producer = register(&self.kafka, &self.shelf, &self.attendance).await?;
         let found = stored(&self.producer, &self.shelf, &self.attendance, Some(&self.held)).await?;
-        Ok(Outcome::of(found.as_ref(), &self.held, next))
+        let outcome = Outcome::of(found.as_ref(), &self.held, next);
+        let topics =
+            BTreeSet::from([&self.kafka.topics.user_data, &self.kafka.topics.dlq].map(|topic| topic.as_str().into()));
+        let hidden = match outcome {
+            Outcome::Committed => self.attendance.attended(self.producer.unreadable(topics)).await,
+            Outcome::Aborted => {
+                let ended = self.attendance.attended(self.producer.end_leftovers(topics)).await;
+                ended.map(|()| Reach::default())
+            }
+            Outcome::Superseded => Ok(Reach::default()),
+        };
+        Ok((outcome, hidden.map_err(|error| Setback::of_leftovers(&error))?))
     }
 }
 
@@ -419,73 +455,4 @@ fn blame(shipment: &mut Shipment, parcels: Vec<Parcel>, refused: &[(usize, SendE
 }
 
 #[cfg(test)]
-mod tests {
-    use kafka::SendError::{Misconfigured, TooLarge};
-    use schema::api::parse_page;
-    use schema::dead_letter::App;
-
-    use super::*;
-    use crate::cursor::Place;
-    use crate::shipment::Destination;
-
-    const DLQ: &str = "user_data_dlq";
-
-    /// Three users, under way.
-    fn under_way() -> (Shipment, Vec<Parcel>, Vec<NewRecord>) {
-        let page = parse_page(include_bytes!("../tests/data/page.json")).expect("a page");
-        let app = App { name: "producer", version: "0" };
-        let destination = Destination { topic: "user_data".into(), dlq_topic: DLQ.into(), app };
-        let mut shipment =
-            Shipment::new(page, &Place::first("abc"), Uuid::now_v7(), &mut VersionClock::new(), destination);
-        let (parcels, records) = shipment.take_open().into_iter().unzip();
-        (shipment, parcels, records)
-    }
-
-    #[test]
-    fn who_is_refused_becomes_a_dead_letter_and_the_others_are_sent_again_as_they_were() {
-        let (mut shipment, parcels, before) = under_way();
-        assert_eq!(blame(&mut shipment, parcels, &[(1, TooLarge)]), None);
-        let after: Vec<_> = shipment.take_open().into_iter().map(|(_, record)| record).collect();
-        assert_eq!([&after[0], &after[2]], [&before[0], &before[2]]);
-        assert_eq!((&*after[1].topic, &after[1].key), (DLQ, &before[1].key));
-    }
-
-    #[test]
-    fn a_bookmark_that_is_refused_blames_no_user() {
-        let (mut shipment, parcels, before) = under_way();
-        let setback = blame(&mut shipment, parcels, &[(3, TooLarge)]);
-        assert!(matches!(setback, Some(Misconfigured(reason)) if reason.contains("place in the API")));
-        let after: Vec<_> = shipment.take_open().into_iter().map(|(_, record)| record).collect();
-        assert_eq!(after, before);
-    }
-
-    #[test]
-    fn looks_that_find_transactions_open_come_to_an_end_and_others_do_not_count() {
-        let undecided = || Err::<(), _>(ShelfError::Read(ReadError::Undecided("user_data_cursor".to_owned())));
-        let silent = || Err::<(), _>(ShelfError::Read(ReadError::Stalled("user_data_cursor".to_owned())));
-        let mut looks = 2;
-        assert!(past_undecided(silent(), &mut looks).is_err());
-        assert!(past_undecided(undecided(), &mut looks).is_err());
-        assert!(past_undecided(silent(), &mut looks).is_err());
-        assert!(matches!(past_undecided(Ok(()), &mut looks), Ok(Some(()))));
-        assert!(matches!(past_undecided(undecided(), &mut looks), Ok(None)));
-        assert_eq!(looks, 0);
-    }
-
-    fn bookmark(page: u32, owner: &str) -> Bookmark {
-        let owner = Some(owner.to_owned());
-        Bookmark { seed: "abc".to_owned(), page, version_us: 5, api_seed: None, owner }
-    }
-
-    #[test]
-    fn the_bookmark_tells_what_became_of_a_transaction() {
-        let (held, next) = (bookmark(7, "me"), bookmark(8, "me"));
-        let judged = |found: Option<Bookmark>| Outcome::of(found.as_ref(), &held, &next);
-        assert_eq!(judged(Some(next.clone())), Outcome::Committed);
-        assert_eq!(judged(Some(held.clone())), Outcome::Aborted);
-        assert_eq!(judged(None), Outcome::Aborted);
-        for other in [bookmark(7, "another"), bookmark(8, "another"), bookmark(9, "me")] {
-            assert_eq!(judged(Some(other)), Outcome::Superseded);
-        }
-    }
-}
+mod tests;

@@ -259,6 +259,7 @@ fn refusal(error: &TransactionError) -> Option<Refusal> {
         TransactionError::Aborted(_)
         | TransactionError::Fenced
         | TransactionError::Unknown { .. }
+        | TransactionError::Leftovers(_)
         | TransactionError::Task(_) => None,
     }
 }
