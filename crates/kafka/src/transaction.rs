@@ -206,13 +206,17 @@ impl TransactionalProducer {
     /// transaction of anyone is before them, or one whose end a broker has skipped.
     ///
     /// # Errors
-    /// A topic is missing or cannot be read.
+    /// A topic cannot be read.
     pub async fn unreadable(&self, topics: BTreeSet<Arc<str>>) -> Result<Reach, TransactionError> {
         let (settings, client_id) = (Arc::clone(&self.settings), Arc::clone(&self.client_id));
         let look = move || {
             let mut reach = BTreeMap::new();
             for topic in topics {
-                let undecided = undecided(&settings, &client_id, &topic)?;
+                let undecided = match undecided(&settings, &client_id, &topic) {
+                    // Nothing is open on what is not there; whoever writes to it is told so.
+                    Err(ReadError::NoTopic(_)) => BTreeMap::new(),
+                    found => found?,
+                };
                 reach.extend(undecided.into_iter().map(|(partition, end)| ((Arc::clone(&topic), partition), end - 1)));
             }
             Ok(Reach(reach))

@@ -49,11 +49,11 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Keeps it if it is whole and none is newer.
+    /// Keeps it if it is whole, none is newer and no other build of ours took part: that one compared changes.
     pub(crate) fn take(&mut self, source: Source) {
         let subject = source.subject();
         let is_newest = self.get(&subject).is_none_or(|known| known.age() < source.age());
-        if source.head.is_complete && is_newest {
+        if source.head.is_complete && !source.compares_builds() && is_newest {
             self.0.insert(subject, source);
         }
     }
@@ -80,6 +80,11 @@ impl Source {
     /// What was found.
     pub(crate) fn found<T: DeserializeOwned>(&self) -> Result<T, BenchError> {
         T::deserialize(&self.whole).map_err(|error| unreadable(&self.name, &error))
+    }
+
+    /// Whether another build of ours took part.
+    fn compares_builds(&self) -> bool {
+        self.head.settings.get("before").is_some_and(|before| !before.is_null())
     }
 
     /// A setting as text; none where the command has none of that name.
@@ -170,6 +175,9 @@ mod tests {
         sources.take(source("a.json", "2026-01-01T00:00:00Z", true, false));
         sources.take(source("c.json", "2026-01-03T00:00:00Z", false, false));
         sources.take(source("d.json", "2026-01-01T00:00:00Z", true, true));
+        let mut compared = source("e.json", "2026-01-04T00:00:00Z", true, false);
+        compared.head.settings["before"] = "target/before".into();
+        sources.take(compared);
         assert_eq!(sources.taken(), ["b.json", "d.json"]);
         let mut section = Section::default();
         section.from(sources.get("drain").unwrap(), "drain");

@@ -1,6 +1,6 @@
 //! Who takes part: ours is built, others are installed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ::bench::{Contender, Installed, LeftOut, Peer};
 use clap::Args;
@@ -50,6 +50,11 @@ impl Build {
 }
 
 impl Contenders {
+    /// The other build of ours, where one takes part.
+    pub(crate) fn before(&self) -> Option<&Path> {
+        self.before.as_deref()
+    }
+
     /// How ours is built.
     pub(crate) fn build(&self) -> Build {
         self.build
@@ -116,8 +121,6 @@ fn chosen(names: &[String], known: Vec<Contender>) -> Result<Vec<Contender>, Fai
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]

@@ -50,7 +50,8 @@ pub(crate) async fn run(drain: Arguments, stage: &mut Stage) -> Result<Exit, Fai
     let recipe = Recipe { document, hot: drain.hot, ..Recipe::default() };
     let settings = json!({
         "records": drain.records, "partitions": drain.partitions, "rounds": drain.rounds, "recipe": recipe,
-        "build": drain.contenders.build().name(), "left_out": left_out,
+        "build": drain.contenders.build().name(), "before": drain.contenders.before(),
+        "left_out": left_out,
     });
     let plan = |contender: Contender| Plan {
         name: contender.name.clone(),

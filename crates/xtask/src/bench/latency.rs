@@ -58,7 +58,8 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
     let rates: Vec<u64> = arguments.rates.iter().copied().chain(fractions).collect();
     let settings = json!({
         "rates": rates, "warm_up_seconds": arguments.warm_up, "seconds": arguments.seconds,
-        "build": arguments.contenders.build().name(), "left_out": left_out,
+        "build": arguments.contenders.build().name(), "before": arguments.contenders.before(),
+        "left_out": left_out,
     });
     let (ground, results) = (stage.ground(), stage.results("latency", settings));
     let measured = stage
