@@ -1,4 +1,4 @@
-//! The files of results, read back: of each command the newest that was done to its end.
+//! The files of results, read back: of each command the newest that was done to its end, among those of the most records.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(crate) struct Source {
     whole: Value,
 }
 
-/// The newest whole ones, by what they are about.
+/// The newest of the largest whole ones, by what they are about.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources(BTreeMap<String, Source>);
 
@@ -49,11 +49,11 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Keeps it if it is whole, none is newer and no other build of ours took part: that one compared changes.
+    /// Keeps it if it is whole, none is larger or newer, and no other build of ours took part: that one compared changes.
     pub(crate) fn take(&mut self, source: Source) {
         let subject = source.subject();
-        let is_newest = self.get(&subject).is_none_or(|known| known.age() < source.age());
-        if source.head.is_complete && !source.compares_builds() && is_newest {
+        let is_better = self.get(&subject).is_none_or(|known| known.rank() < source.rank());
+        if source.head.is_complete && !source.compares_builds() && is_better {
             self.0.insert(subject, source);
         }
     }
@@ -121,8 +121,11 @@ impl Source {
         )
     }
 
-    fn age(&self) -> (DateTime<Utc>, &str) {
-        (self.head.began, &self.name)
+    /// A small run, as one to see whether all works, does not take the place of a large one: the servers' compilers need time.
+    fn rank(&self) -> (u64, DateTime<Utc>, &str) {
+        let number = |name| self.head.settings.get(name).and_then(Value::as_u64);
+        let size = number("records").or_else(|| number("letters")).unwrap_or_default();
+        (size, self.head.began, &self.name)
     }
 
     fn subject(&self) -> String {
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn of_each_subject_the_newest_whole_file_is_taken() {
+    fn of_each_subject_the_newest_of_the_largest_whole_files_is_taken() {
         let mut sources = Sources::default();
         sources.take(source("b.json", "2026-01-02T00:00:00Z", true, false));
         sources.take(source("a.json", "2026-01-01T00:00:00Z", true, false));
@@ -178,9 +181,17 @@ mod tests {
         let mut compared = source("e.json", "2026-01-04T00:00:00Z", true, false);
         compared.head.settings["before"] = "target/before".into();
         sources.take(compared);
+        let mut small = source("f.json", "2026-01-05T00:00:00Z", true, false);
+        small.head.settings["records"] = 10.into();
+        let mut large = source("g.json", "2026-01-04T00:00:00Z", true, false);
+        large.head.settings["records"] = 100.into();
         assert_eq!(sources.taken(), ["b.json", "d.json"]);
         let mut section = Section::default();
         section.from(sources.get("drain").unwrap(), "drain");
+        for source in [large, small] {
+            sources.take(source);
+        }
+        assert_eq!(sources.taken(), ["g.json", "d.json"]);
         assert!(section.text.contains("drain --quick-build`, [b.json]") && section.text.contains("0123456789ab."));
     }
 
