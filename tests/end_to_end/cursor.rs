@@ -1,12 +1,11 @@
 //! The producer's durable place in the API: nothing is left out and nothing is published twice, whatever ends the producer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use end_to_end::{Process, Running, World, wait_for};
-use kafka::{Delivered, TransactionalProducer};
+use end_to_end::{OpenTransaction, Process, Running, World, user_record, wait_for};
+use kafka::TransactionalProducer;
 use local_stack::Node;
 use randomuser_sim::{Kind, Running as Simulator, Share, hostile_kind};
 use schema::headers;
@@ -273,42 +272,51 @@ async fn a_page_that_cannot_be_read_is_published_again_before_the_next_one() {
     let producer = world.producer(&api.url("/api/"));
     two_more_pages(&producer).await;
     // Another program's transaction hides the bookmarks behind it, as one of ours does whose end a broker has skipped.
-    let (opened, release) = hold_open(&world);
-    let records = tokio::task::spawn_blocking(move || opened.recv()).await.expect("a look").expect("the transaction");
-    assert_eq!(records, 1);
+    let by_hand = written_by_hand(&world, Some("{}".to_owned()));
+    let of_another = NewRecord { key: Some(b"another".to_vec()), partition: Some(0), ..by_hand };
+    let transaction = OpenTransaction::begin(&world, vec![of_another]).await;
     let repeated = wait_for("a page twice", async || {
         let published = published(&world).await;
         published.iter().find(|(_, times)| **times > 1).map(|((_, page, _), _)| *page).ok_or(producer.health())
     })
     .await;
-    drop(release);
+    drop(transaction);
     two_more_pages(&producer).await;
     assert_eq!(producer.stop().await, Exit::Done);
     assert_eq!(assert_no_page_in_parts(&world, "unreada").await, [repeated].into());
 }
 
-/// Keeps a transaction open on the partition of the bookmarks: the first end tells how many records it has, and once the second
-/// is dropped it is committed.
-fn hold_open(world: &World) -> (Receiver<usize>, Sender<()>) {
-    let (opened, is_open) = channel();
-    let (release, released) = channel();
-    let (kafka, record) = (world.kafka(), written_by_hand(world, Some("{}".to_owned())));
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let holder = TransactionalProducer::new(&kafka, "test", "holder").await.expect("the id");
-            let hold = |delivered: &[Delivered]| {
-                opened.send(delivered.len()).expect("somebody who waits");
-                // Nothing is ever sent.
-                let _ = released.recv();
-                Vec::new()
-            };
-            // The bookmark of another name, on the partition of ours.
-            let record = NewRecord { key: Some(b"holder".to_vec()), partition: Some(0), ..record };
-            holder.publish_with(&[record], hold).await.expect("a commit");
-        });
+/// A broker that skips the end of a transaction leaves a part of it hidden, as another program's transaction before it does.
+#[tokio::test]
+async fn a_producer_that_starts_publishes_again_what_is_hidden_of_the_page_before_its_bookmark() {
+    let (world, api) = world(World::without_topics_and_table("half_hidden").await, "hiddena").await;
+    let share = Share::of(Kind::MissingEmail, 0.1).expect("a share");
+    let index = (0..USERS).find(|index| hostile_kind("hiddena", 2, *index, &share).is_none()).expect("a good user");
+    let value = json!({"seed": "hiddena", "page": 3}).to_string();
+    world.publish(vec![written_by_hand(&world, Some(value))]).await;
+    // Of the page before the bookmark, of the one behind it, and of somebody else.
+    let sources = [format!("hiddena/2/{index}"), format!("hiddena/3/{index}"), format!("strangera/2/{index}")];
+    let hidden = sources.map(|source| {
+        user_record(&world, Uuid::new_v4(), 5, |_, headers| {
+            headers.replace(headers::SOURCE, format!("randomuser:{source}"));
+        })
     });
-    (is_open, release)
+    let transaction = OpenTransaction::begin(&world, hidden.to_vec()).await;
+    let producer = world.producer(&api.url("/api/"));
+    let claimed = async || if bookmark(&world).await["owner"].is_string() { Ok(()) } else { Err(producer.health()) };
+    wait_for("the claim", claimed).await;
+    transaction.abort().await;
+    two_more_pages(&producer).await;
+    assert_eq!(producer.stop().await, Exit::Done);
+    let published = published(&world).await;
+    assert_no_repeats(&published);
+    let pages = next_page(&world).await - 1;
+    let user = |page: u32| move |index: u32| ("hiddena".to_owned(), page, index);
+    let expected: BTreeSet<_> =
+        (3..=pages).flat_map(|page| (0..USERS).map(user(page))).chain([user(2)(index)]).collect();
+    assert_eq!(published.into_keys().collect::<BTreeSet<_>>(), expected);
+    let copy = world.user_data().await.into_iter().find(|record| record.key == hidden[0].key).expect("the user");
+    assert_eq!((copy.value, copy.headers), (hidden[0].value.clone(), hidden[0].headers.clone()));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! two jobs at once.
 
 use chrono::Utc;
-use end_to_end::{World, user_record, wait_for};
+use end_to_end::{OpenTransaction, World, user_record, wait_for};
 use schema::dead_letter::{self, App};
 use schema::fault::Fault;
 use schema::headers;
@@ -209,4 +209,36 @@ async fn of_two_jobs_at_once_the_first_ends_and_says_who_has_taken_over() {
     assert_eq!(replayed(&world).await, sorted(ids), "each once");
     assert!(report["selected"].as_u64().is_some_and(|selected| selected < 40), "the first had begun: {report}");
     assert_eq!(processor.stop().await, Exit::Done);
+}
+
+#[tokio::test]
+async fn a_replay_that_cannot_be_read_stops_its_job_and_is_taken_back_by_the_next_one() {
+    let world = World::new("taken_back").await;
+    let ids = healthy(&world, 0..2).await;
+    let anyone = |partition| {
+        let record = user_record(&world, Uuid::new_v4(), VERSION, |_, _| {});
+        NewRecord { partition: Some(partition), ..record }
+    };
+    let transaction = OpenTransaction::begin(&world, (0..3).map(anyone).collect()).await;
+    // One letter a transaction.
+    let command = ["replay", "--rate", "1", "--no-wait", "--why", "a test", "--yes", "--output", "json"];
+    let (code, _, stderr) = replayer(&world, &command).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("stopped after 1 dead letters") && stderr.contains("cannot be read"), "{stderr}");
+    let now = states(&world).await;
+    assert_eq!((&now["replayed"], &now["unresolved"]), (&1.into(), &1.into()), "{now}");
+
+    let (code, report) = act(&world, &["replay", "--no-wait"]).await;
+    assert_eq!((code, &report["replayed"]), (Some(0), &json!(2)), "{report}");
+    transaction.abort().await;
+    let landed = replayed(&world).await;
+    assert_eq!(landed.len(), 3, "the first one twice: {landed:?}");
+    let mut once = landed.clone();
+    once.dedup();
+    assert_eq!(once, sorted(ids), "{landed:?}");
+    let of_count = |record: &Record| record.headers.text(headers::REPLAY_COUNT).map(str::to_owned);
+    let counts: Vec<_> = world.user_data().await.iter().filter_map(of_count).collect();
+    assert_eq!(counts, ["1", "1", "1"], "what is taken back does not count as a replay");
+    let now = states(&world).await;
+    assert_eq!((&now["replayed"], &now["unresolved"]), (&2.into(), &0.into()), "{now}");
 }

@@ -20,6 +20,7 @@ mod process;
 mod running;
 mod servers;
 mod stack;
+mod transaction;
 mod wait;
 mod world;
 
@@ -32,5 +33,6 @@ pub use process::Process;
 pub use running::Running;
 pub use servers::Servers;
 pub use stack::{artifacts, data_folder, program, stack};
+pub use transaction::OpenTransaction;
 pub use wait::wait_for;
 pub use world::{Row, World, flat_record, user_record};

@@ -217,18 +217,6 @@ impl Disposition {
     }
 }
 
-/// A record of one of the ledger's partitions that is never to become visible.
-pub(crate) fn blank(ledger: &Arc<str>, partition: i32) -> NewRecord {
-    NewRecord {
-        topic: Arc::clone(ledger),
-        partition: Some(partition),
-        timestamp_ms: None,
-        key: Some(Vec::new()),
-        value: None,
-        headers: Headers::new(),
-    }
-}
-
 impl Entry {
     /// Reads a record of the ledger topic.
     ///

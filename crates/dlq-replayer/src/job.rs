@@ -1,8 +1,9 @@
 //! A job: what is done about selected dead letters, in transactions.
 //!
 //! 1. Choose: the dead letters as they are now, the ledger, the selection.
-//! 2. Take over: registering the transactional id ends an older job on the same ledger, whose next transaction fails. Only
-//!    then is the ledger read once more: what another job has done meanwhile is not done again.
+//! 2. Take over: registering the transactional id ends an older job on the same ledger, whose next transaction fails. What it
+//!    accounted for and nobody can read is taken back ([`taken_back`]). Only then is the ledger read once more: what another
+//!    job has done meanwhile is not done again.
 //! 3. Publish, in chunks ([`publish`]): one transaction holds the records and a ledger entry for each, so a crash anywhere
 //!    leaves each letter either dealt with and accounted for or untouched.
 //! 4. Wait until what was replayed is home: [`crate::homecoming`].
@@ -15,6 +16,7 @@ mod predict;
 pub mod progress;
 mod publish;
 pub mod rehearsal;
+mod taken_back;
 
 use std::collections::BTreeMap;
 
@@ -142,6 +144,15 @@ pub enum JobError {
         /// Letters that were dealt with and accounted for.
         done: usize,
     },
+    /// The last transaction is committed, and a transaction that stays open before it hides it.
+    #[error(
+        "stopped after {done} dead letters: the last of them were replayed and cannot be read, because a transaction stays open \
+         before them; run the same command again: what cannot be read then either is taken back and replayed once more"
+    )]
+    Hidden {
+        /// Letters that were dealt with and accounted for.
+        done: usize,
+    },
     /// A transaction did not happen.
     #[error("stopped after {done} dead letters: {source}; run the same command again, what was done is not done again")]
     Transaction {
@@ -264,7 +275,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Report, JobError> {
         let kafka = &self.settings.kafka;
         let judge = self.judge(&report.replay_id);
-        let producer = publish::open(kafka, &self.admin, &self.mailroom).await?;
+        let producer = publish::open(kafka, &self.plan.routes, &self.mailroom).await?;
         let Self { plan, admin, mailroom, book, now, stored, .. } = self;
         let chosen = chosen(&mailroom.with_ledger(book).await?, &plan, now)?;
         let mailroom = mailroom.without_bars();

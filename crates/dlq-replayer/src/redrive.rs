@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use schema::event::Event;
+use schema::event::{Event, coordinates};
 use schema::fault::Fault;
 use schema::record::{Headers, NewRecord};
 use schema::version::VersionMicros;
@@ -190,7 +190,7 @@ fn mapped(value: Option<&[u8]>, original: Headers, topic: &Arc<str>) -> Result<N
 
 /// The event of a producer's dead letter, from the headers that its record would have had.
 fn event(headers: &Headers) -> Option<Event> {
-    let (seed, page, index) = place(headers.text(headers::SOURCE)?)?;
+    let (seed, page, index) = coordinates(headers.text(headers::SOURCE)?)?;
     Some(Event {
         run_id: headers.text(headers::RUN_ID)?.parse().ok()?,
         seed: seed.into(),
@@ -198,14 +198,6 @@ fn event(headers: &Headers) -> Option<Event> {
         index,
         version: VersionMicros::parse(headers.text(headers::EVENT_VERSION_US)?)?,
     })
-}
-
-/// Seed, page and index of `randomuser:<seed>/<page>/<index>`.
-fn place(source: &str) -> Option<(&str, u32, u32)> {
-    let mut parts = source.strip_prefix("randomuser:")?.rsplitn(3, '/');
-    let index = parts.next()?.parse().ok()?;
-    let page = parts.next()?.parse().ok()?;
-    Some((parts.next()?, page, index))
 }
 
 #[cfg(test)]

@@ -36,14 +36,19 @@ impl Routes {
     ///
     /// The topic is not allowed.
     pub fn to(self, topic: &str) -> Result<Self, NotAllowed> {
-        let known = std::iter::once(&self.users).chain(&self.allowed);
-        match known.clone().find(|known| &***known == topic) {
-            Some(found) => Ok(Self { only: Some(Arc::clone(found)), ..self }),
+        let found = self.topics().find(|known| &***known == topic).cloned();
+        match found {
+            Some(only) => Ok(Self { only: Some(only), ..self }),
             None => {
-                let allowed = known.map(|known| &**known).collect::<Vec<_>>().join(", ");
+                let allowed = self.topics().map(|known| &**known).collect::<Vec<_>>().join(", ");
                 Err(NotAllowed { topic: topic.to_owned(), allowed })
             }
         }
+    }
+
+    /// The users' topic and the others that are allowed.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.users).chain(&self.allowed)
     }
 
     /// The allowed topics beside the users'.

@@ -7,18 +7,17 @@
 //! transaction stayed open for too long, and the client tells the two alike ([`TransactionError::Fenced`]): who has to tell
 //! them apart opens the producer anew and looks at what was committed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
-use schema::record::{Headers, NewRecord};
+use schema::record::{Headers, NewRecord, Record};
 
 use crate::delivery::Delivered;
-use crate::error::Class;
-use crate::error::{ClientError, RequestError, class_of_code};
-use crate::newest::undecided;
+use crate::error::{Class, ClientError, RequestError, class_of_code};
+use crate::hidden::{Hidden, Reach, hidden};
 use crate::polled_producer::PolledProducer;
 use crate::producer::SendError;
 use crate::reader::ReadError;
@@ -60,8 +59,8 @@ pub enum TransactionError {
         #[source]
         source: KafkaError,
     },
-    /// It was aborted, and the brokers do not say whether it left something open.
-    #[error("the transaction was aborted, and what it may have left open cannot be looked for: {0}")]
+    /// Nothing is under way, and the brokers do not say whether an earlier transaction left something open.
+    #[error("what an ended transaction may have left open cannot be looked for: {0}")]
     Leftovers(#[source] ReadError),
     /// The task that waits for the client ended early.
     #[error("the transaction's task ended early: {0}")]
@@ -87,25 +86,13 @@ impl TransactionError {
     }
 }
 
-/// How far a transaction reaches: its last offset on each of its partitions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reach(BTreeMap<(Arc<str>, i32), i64>);
-
-impl Reach {
-    /// True where it is nowhere.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Of the transaction of `records`, which were stored at `delivered`.
-    pub fn of(records: &[NewRecord], delivered: &[Delivered]) -> Self {
-        let mut reach = BTreeMap::new();
-        for (record, Delivered { partition, offset }) in records.iter().zip(delivered) {
-            let last = reach.entry((Arc::clone(&record.topic), *partition)).or_insert(*offset);
-            *last = (*last).max(*offset);
-        }
-        Self(reach)
-    }
+/// A committed transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Where each record was stored, in order; those of an account are not among them.
+    pub delivered: Vec<Delivered>,
+    /// How far it reaches, its account included.
+    pub reach: Reach,
 }
 
 /// A producer of transactions.
@@ -133,12 +120,12 @@ impl TransactionalProducer {
         Ok(Self { client, client_id: client_id.into(), settings: Arc::new(settings.clone()) })
     }
 
-    /// Sends all records in one transaction and returns where each was stored, in order.
+    /// Sends all records in one transaction. Before the next one is begun, this one should be readable: [`Self::is_readable`].
     ///
     /// # Errors
     /// See [`TransactionError`]. After [`TransactionError::Fenced`] and [`TransactionError::Unknown`] this producer is at its
     /// end, and only a new one of the same id can learn what became of the transaction.
-    pub async fn publish(&self, records: &[NewRecord]) -> Result<Vec<Delivered>, TransactionError> {
+    pub async fn publish(&self, records: &[NewRecord]) -> Result<Published, TransactionError> {
         self.publish_with(records, |_| Vec::new()).await
     }
 
@@ -151,7 +138,7 @@ impl TransactionalProducer {
         &self,
         records: &[NewRecord],
         account: impl Fn(&[Delivered]) -> Vec<NewRecord>,
-    ) -> Result<Vec<Delivered>, TransactionError> {
+    ) -> Result<Published, TransactionError> {
         match self.attempt(records, &account).await {
             // Where the broker has refused a record, the client goes on with a gap in its sequence numbers: its next transaction
             // to that partition fails, and only that one's abort mends the gap.
@@ -174,8 +161,8 @@ impl TransactionalProducer {
         let (client, reach) = (Arc::clone(&self.client), reach.clone());
         let looking = tokio::task::spawn_blocking(move || {
             let deadline = Instant::now() + DECIDED;
-            for ((topic, partition), last) in reach.0 {
-                while readable_end(&client, &topic, partition)? <= last {
+            for ((topic, partition), last) in reach.partitions() {
+                while readable_end(&client, topic, *partition)? <= *last {
                     if Instant::now() >= deadline {
                         return Ok(false);
                     }
@@ -202,59 +189,73 @@ impl TransactionalProducer {
         sent.map(drop).map_err(|failures| cause_of(&failures))
     }
 
-    /// How far things are written on `topics` that `read_committed` does not see, and still not after ten seconds: an open
-    /// transaction of anyone is before them, or one whose end a broker has skipped.
+    /// What is written on `topics` now and still hidden from `read_committed` after ten seconds.
     ///
     /// # Errors
     /// A topic cannot be read.
-    pub async fn unreadable(&self, topics: BTreeSet<Arc<str>>) -> Result<Reach, TransactionError> {
+    pub async fn hidden(&self, mut topics: BTreeSet<Arc<str>>) -> Result<Hidden, TransactionError> {
         let (settings, client_id) = (Arc::clone(&self.settings), Arc::clone(&self.client_id));
-        let look = move || {
-            let mut reach = BTreeMap::new();
-            for topic in topics {
-                let undecided = match undecided(&settings, &client_id, &topic) {
-                    // Nothing is open on what is not there; whoever writes to it is told so.
-                    Err(ReadError::NoTopic(_)) => BTreeMap::new(),
-                    found => found?,
-                };
-                reach.extend(undecided.into_iter().map(|(partition, end)| ((Arc::clone(&topic), partition), end - 1)));
+        let look = move || loop {
+            match hidden(&settings, &client_id, &topics) {
+                // Nothing is hidden on what is not there; whoever writes to it is told so.
+                Err(ReadError::NoTopic(missing)) => topics.retain(|topic| **topic != *missing),
+                looked => return looked,
             }
-            Ok(Reach(reach))
         };
         tokio::task::spawn_blocking(look).await?.map_err(TransactionError::Leftovers)
     }
 
-    /// Ends as aborted what a transaction of this id has left open on `topics`, see [`Self::end_hanging`]: the commit of the next
-    /// one would make it visible. To be called behind an abort, while nothing is under way.
+    /// The records of `hidden` that are `wanted`, of transactions of anyone, be they open, committed or aborted.
+    ///
+    /// # Errors
+    /// A topic cannot be read.
+    pub async fn hidden_records(
+        &self,
+        hidden: Hidden,
+        wanted: impl Fn(&Record) -> bool + Send + 'static,
+    ) -> Result<Vec<Record>, TransactionError> {
+        let (settings, client_id) = (Arc::clone(&self.settings), Arc::clone(&self.client_id));
+        let read = move || hidden.records(&settings, &client_id, wanted);
+        tokio::task::spawn_blocking(read).await?.map_err(TransactionError::Leftovers)
+    }
+
+    /// Ends as aborted what of `hidden` is of this id, see [`Self::end_hanging`]: the commit of the next transaction would make it
+    /// visible. To be called while nothing is under way.
     ///
     /// # Errors
     /// See [`TransactionError`].
-    pub async fn end_leftovers(&self, topics: BTreeSet<Arc<str>>) -> Result<(), TransactionError> {
-        let Reach(left) = self.unreadable(topics).await?;
-        if left.is_empty() {
+    pub async fn end_hidden(&self, hidden: &Hidden) -> Result<(), TransactionError> {
+        if hidden.is_empty() {
             return Ok(());
         }
-        tracing::warn!(
-            partitions = left.len(),
-            "a transaction stays open behind an abort: should it be ours, it is ended now"
-        );
-        let blank = |(topic, partition)| NewRecord {
-            topic,
-            partition: Some(partition),
+        let partitions = hidden.partitions().count();
+        tracing::warn!(partitions, "a transaction stays open: should it be ours, it is ended as aborted now");
+        let blank = |(topic, partition): &(Arc<str>, i32)| NewRecord {
+            topic: Arc::clone(topic),
+            partition: Some(*partition),
             timestamp_ms: None,
             // A compacted topic takes nothing without a key.
             key: Some(self.client_id.as_bytes().to_vec()),
             value: None,
             headers: Headers::new(),
         };
-        self.end_hanging(&left.into_keys().map(blank).collect::<Vec<_>>()).await
+        self.end_hanging(&hidden.partitions().map(blank).collect::<Vec<_>>()).await
+    }
+
+    /// Both: looks at `topics` and ends what hangs there. To be called behind an abort.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub async fn end_leftovers(&self, topics: BTreeSet<Arc<str>>) -> Result<(), TransactionError> {
+        let hidden = self.hidden(topics).await?;
+        self.end_hidden(&hidden).await
     }
 
     async fn attempt(
         &self,
         records: &[NewRecord],
         account: impl Fn(&[Delivered]) -> Vec<NewRecord>,
-    ) -> Result<Vec<Delivered>, TransactionError> {
+    ) -> Result<Published, TransactionError> {
         self.client.begin_transaction().map_err(TransactionError::at("its begin"))?;
         let mut touched = topics_of(records);
         let account = |delivered: &[Delivered]| {
@@ -263,15 +264,21 @@ impl TransactionalProducer {
             account
         };
         match self.send_with_account(records, account).await {
-            Ok(delivered) => {
+            Ok(published) => {
                 self.commit().await?;
-                Ok(delivered)
+                Ok(published)
             }
             Err(failures) => {
                 // A fenced producer's sends fail as purged, and only the abort says why.
                 self.abort().await?;
-                Box::pin(self.end_leftovers(touched)).await?;
-                Err(cause_of(&failures))
+                let cause = cause_of(&failures);
+                match Box::pin(self.end_leftovers(touched)).await {
+                    Ok(()) => Err(cause),
+                    Err(error) => {
+                        tracing::warn!(%cause, "a transaction was aborted, and what it left open is not known");
+                        Err(error)
+                    }
+                }
             }
         }
     }
@@ -280,7 +287,7 @@ impl TransactionalProducer {
         &self,
         records: &[NewRecord],
         account: impl FnOnce(&[Delivered]) -> Vec<NewRecord>,
-    ) -> Result<Vec<Delivered>, Vec<(usize, RDKafkaErrorCode)>> {
+    ) -> Result<Published, Vec<(usize, RDKafkaErrorCode)>> {
         let delivered = self.send_all(records).await?;
         // A broker that has forgotten a batch acknowledges its repetition without saying where it is.
         let unplaced = delivered.iter().position(|stored| stored.offset < 0);
@@ -288,8 +295,12 @@ impl TransactionalProducer {
             return Err(vec![(place, RDKafkaErrorCode::MessageTimedOut)]);
         }
         let behind = |(place, code)| (records.len() + place, code);
-        match self.send_all(&account(&delivered)).await {
-            Ok(_) => Ok(delivered),
+        let account = account(&delivered);
+        match self.send_all(&account).await {
+            Ok(told) => {
+                let stored = records.iter().zip(&delivered).chain(account.iter().zip(&told));
+                Ok(Published { reach: Reach::of(stored), delivered })
+            }
             Err(failures) => Err(failures.into_iter().map(behind).collect()),
         }
     }
@@ -435,22 +446,6 @@ async fn blocking(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_transaction_reaches_to_its_last_offset_on_each_partition() {
-        let record = |topic: &str| NewRecord {
-            topic: topic.into(),
-            partition: None,
-            timestamp_ms: None,
-            key: None,
-            value: None,
-            headers: Headers::new(),
-        };
-        let records = ["a", "a", "b", "a"].map(record);
-        let delivered = [(0, 7), (1, 3), (0, 2), (0, 6)].map(|(partition, offset)| Delivered { partition, offset });
-        let expected = [(("a".into(), 0), 7), (("a".into(), 1), 3), (("b".into(), 0), 2)];
-        assert_eq!(Reach::of(&records, &delivered), Reach(expected.into()));
-    }
 
     #[test]
     fn the_cause_of_a_failed_transaction_is_not_a_record_that_was_purged_with_it() {

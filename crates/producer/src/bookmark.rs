@@ -89,6 +89,15 @@ impl Bookmark {
         Place { seed: self.seed.as_str().into(), page: self.page }
     }
 
+    /// Whether `place` is the page that came before. Page 1 follows the last page of some other seed, it does not say of which.
+    pub fn follows(&self, place: &Place) -> bool {
+        if self.page == 1 {
+            place.page == LAST_PAGE
+        } else {
+            *place.seed == *self.seed && place.page.checked_add(1) == Some(self.page)
+        }
+    }
+
     /// The last version that was handed out; none where none is known.
     pub fn version(&self) -> Option<VersionMicros> {
         VersionMicros::new(self.version_us).filter(|version| version.get() > 0)
@@ -135,6 +144,21 @@ mod tests {
             assert_eq!((found.version(), found.owner), (None, None));
         }
         assert_eq!(Bookmark::of(&stored(None)), Ok(None));
+    }
+
+    #[test]
+    fn a_bookmark_follows_the_page_before_it_and_page_1_the_last_of_another_seed() {
+        let at = |seed: &str, page| Place { seed: seed.into(), page };
+        let bookmark = |page| {
+            let text = format!(r#"{{"seed":"abc","page":{page}}}"#);
+            Bookmark::of(&stored(Some(&text))).expect("readable").expect("a bookmark")
+        };
+        assert!(bookmark(7).follows(&at("abc", 6)));
+        for other in [at("abc", 5), at("abc", 7), at("abcd", 6), at("abc", u32::MAX)] {
+            assert!(!bookmark(7).follows(&other), "{other:?}");
+        }
+        assert!(bookmark(1).follows(&at("xyz", LAST_PAGE)));
+        assert!(!bookmark(1).follows(&at("abc", 1)));
     }
 
     #[test]

@@ -6,10 +6,10 @@
 //! same name is at work. Each process claims the name when it starts, by a bookmark of its own, so that a producer that was
 //! fenced knows whether by a successor or by the coordinator, which fences whoever leaves a transaction open for too long.
 
-use std::collections::BTreeSet;
+mod opening;
 
 use kafka::{
-    ClientError, KafkaSettings, OpenError, Reach, ReadError, SendError, TransactionError, TransactionalProducer,
+    ClientError, KafkaSettings, Published, Reach, SendError, TransactionError, TransactionalProducer,
     UNREACHABLE_REMEDY,
 };
 use schema::record::NewRecord;
@@ -21,8 +21,9 @@ use crate::attendance::{Attendance, worse};
 use crate::bookmark::Bookmark;
 use crate::cursor::Cursor;
 use crate::publish::PublishError;
-use crate::shelf::{Shelf, ShelfError};
+use crate::shelf::Shelf;
 use crate::shipment::{Parcel, Shipment, Tally};
+use crate::transacted::opening::{Setback, Taken, of_pages, past_undecided, register, stored, take_over};
 
 /// How often a fenced producer finds transactions open where the claim of a successor would be, before it registers all the
 /// same. Each look lasts ten seconds, so every transaction that the coordinator knows of has ended by the last of them (30 s,
@@ -45,9 +46,12 @@ pub struct Transacted {
     attendance: Attendance,
 }
 
-/// A committed page, its bookmark included.
+/// What is committed and maybe hidden.
 struct Unread {
+    /// A page, or what was hidden of one; its bookmark is the last.
     records: Vec<NewRecord>,
+    /// The bookmark before them: who finds it begins with the page.
+    before: Bookmark,
     reach: Reach,
 }
 
@@ -73,46 +77,6 @@ impl Outcome {
     }
 }
 
-/// What keeps a producer from being opened.
-enum Setback {
-    /// It may pass, or somebody may mend it.
-    Waits { reason: String, remedy: String },
-    /// The settings of the client are wrong.
-    Client(ClientError),
-}
-
-impl From<OpenError> for Setback {
-    fn from(error: OpenError) -> Self {
-        let remedy = error.remedy().to_owned();
-        match error {
-            OpenError::Client(error) => Self::Client(error),
-            OpenError::Register(error) => {
-                Self::Waits { reason: format!("the producer's name cannot be registered: {error}"), remedy }
-            }
-        }
-    }
-}
-
-impl From<ShelfError> for Setback {
-    fn from(error: ShelfError) -> Self {
-        Self::Waits { reason: error.to_string(), remedy: error.remedy() }
-    }
-}
-
-impl Setback {
-    /// What a transaction left behind cannot be looked for or ended.
-    fn of_leftovers(error: &TransactionError) -> Self {
-        let remedy = format!("{UNREACHABLE_REMEDY}; it goes on by itself");
-        Self::Waits { reason: format!("the end of the last transaction is not certain: {error}"), remedy }
-    }
-
-    /// The claim of a name was not published.
-    fn of_claim(error: &TransactionError) -> Self {
-        let remedy = "bring Kafka back, and let it take records on the cursor topic; it goes on by itself";
-        Self::Waits { reason: format!("the place in the API cannot be claimed: {error}"), remedy: remedy.to_owned() }
-    }
-}
-
 impl Transacted {
     /// Takes the name over: ends an older producer of it and what that left open, reads where it stood and claims the place.
     ///
@@ -128,10 +92,11 @@ impl Transacted {
         let mut delays = attendance.delays();
         loop {
             let (reason, remedy) = match take_over(kafka, &shelf, api_seed, &owner, &attendance).await {
-                Ok((producer, held, cursor)) => {
+                Ok(Taken { producer, held, unread, cursor }) => {
                     attendance.acknowledged();
                     let clock = held.version().map_or_else(VersionClock::new, VersionClock::after);
-                    let opened = Self { producer, kafka: kafka.clone(), shelf, held, unread: None, attendance };
+                    let unread = Some(unread);
+                    let opened = Self { producer, kafka: kafka.clone(), shelf, held, unread, attendance };
                     return Ok((opened, cursor, clock));
                 }
                 Err(Setback::Waits { reason, remedy }) => (reason, remedy),
@@ -162,9 +127,8 @@ impl Transacted {
             records.push(self.shelf.record(next));
             // Not cut by a shutdown: a transaction is short, and its orderly end spares its readers a wait.
             let setback = match attendance.attended(self.producer.publish(&records)).await {
-                Ok(delivered) => {
-                    let reach = Reach::of(&records, &delivered);
-                    self.unread = Some(Unread { records, reach });
+                Ok(Published { reach, .. }) => {
+                    self.unread = Some(Unread { records, before: self.held.clone(), reach });
                     return Ok(Some(self.arrived(shipment, parcels, next)));
                 }
                 Err(TransactionError::Refused(refused)) => match blame(&mut shipment, parcels, &refused) {
@@ -189,9 +153,7 @@ impl Transacted {
                     let (outcome, reach) = outcome?;
                     match outcome {
                         Outcome::Committed => {
-                            if !reach.is_empty() {
-                                self.unread = Some(Unread { records, reach });
-                            }
+                            self.unread = Some(Unread { records, before: self.held.clone(), reach });
                             return Ok(Some(self.arrived(shipment, parcels, next)));
                         }
                         Outcome::Aborted => {
@@ -211,9 +173,9 @@ impl Transacted {
 
     /// Waits until the last page can be read, so that no abort behind it can undo it; none when a shutdown is requested before.
     ///
-    /// Where it stays unreadable, a broker may have skipped its end on a partition. The next end there is the end of both, so the
-    /// page is published once more: committed, both are there, the same versions and dead letters twice; aborted, neither is on
-    /// that partition, and it is tried again.
+    /// Where it stays unreadable, a broker may have skipped its end on a partition, and the next end there is the end of both. So
+    /// the page is taken back and published once more: committed, both are there, the same versions and dead letters twice;
+    /// aborted, neither is on that partition, and it is tried again.
     async fn until_readable(&mut self, delays: &mut Delays) -> Result<Option<()>, PublishError> {
         let attendance = self.attendance.clone();
         let mut repeats = 0;
@@ -249,18 +211,37 @@ impl Transacted {
         Ok(Some(()))
     }
 
-    /// Publishes the last page again, until it is committed; none when a shutdown is requested before.
+    /// Takes the last page back and publishes it again; none when a shutdown is requested before.
+    ///
+    /// Between the two an abort can undo the page, and a crash then would lose it: so the bookmark before it comes first, and
+    /// whoever starts behind the crash begins with the page.
     async fn repeat(&mut self, delays: &mut Delays) -> Result<Option<()>, PublishError> {
+        let Some(Unread { records, before, .. }) = self.unread.take() else { return Ok(Some(())) };
+        let next = self.held.clone();
+        let back = self.shelf.record(&before);
+        if self.until_committed(&[back], &before, delays).await?.is_none() {
+            return Ok(None);
+        }
+        let Some(reach) = self.until_committed(&records, &next, delays).await? else { return Ok(None) };
+        self.unread = Some(Unread { records, before, reach });
+        Ok(Some(()))
+    }
+
+    /// Publishes `records`, the last of which is `bookmark`, until they are committed, and says how far they may be hidden; none
+    /// when a shutdown is requested before.
+    async fn until_committed(
+        &mut self,
+        records: &[NewRecord],
+        bookmark: &Bookmark,
+        delays: &mut Delays,
+    ) -> Result<Option<Reach>, PublishError> {
         let attendance = self.attendance.clone();
-        while let Some(Unread { records, .. }) = &self.unread {
+        loop {
             let setback = match attendance.attended(self.producer.publish(records)).await {
-                Ok(delivered) => {
-                    let reach = Reach::of(records, &delivered);
-                    if let Some(unread) = &mut self.unread {
-                        unread.reach = reach;
-                    }
+                Ok(Published { reach, .. }) => {
+                    self.held = bookmark.clone();
                     attendance.acknowledged();
-                    return Ok(Some(()));
+                    return Ok(Some(reach));
                 }
                 Err(TransactionError::Aborted(setback)) => setback,
                 // They were taken before: somebody has changed a topic since.
@@ -270,24 +251,25 @@ impl Transacted {
                     | TransactionError::Unknown { .. }
                     | TransactionError::Leftovers(_)
                     | TransactionError::Task(_)),
-                ) => {
-                    let held = self.held.clone();
-                    match attendance.unless_over(Box::pin(self.recover(&error, &held, delays))).await {
-                        None => return Ok(None),
-                        // The bookmark is that of both: it does not tell whether the second was committed.
-                        Some(outcome) => match outcome?.0 {
-                            Outcome::Committed | Outcome::Aborted => continue,
-                            Outcome::Superseded => return Err(PublishError::Superseded(self.shelf.name().to_owned())),
-                        },
-                    }
-                }
+                ) => match attendance.unless_over(Box::pin(self.recover(&error, bookmark, delays))).await {
+                    None => return Ok(None),
+                    Some(outcome) => match outcome? {
+                        (Outcome::Committed, reach) => {
+                            self.held = bookmark.clone();
+                            return Ok(Some(reach));
+                        }
+                        (Outcome::Aborted, _) => continue,
+                        (Outcome::Superseded, _) => {
+                            return Err(PublishError::Superseded(self.shelf.name().to_owned()));
+                        }
+                    },
+                },
             };
             let wait = attendance.waits_out(&setback, setback.remedy(), delays);
             if attendance.unless_over(wait).await.is_none() {
                 return Ok(None);
             }
         }
-        Ok(Some(()))
     }
 
     /// Notes that the page is visible, and `next` with it.
@@ -352,85 +334,19 @@ impl Transacted {
         self.producer = register(&self.kafka, &self.shelf, &self.attendance).await?;
         let found = stored(&self.producer, &self.shelf, &self.attendance, Some(&self.held)).await?;
         let outcome = Outcome::of(found.as_ref(), &self.held, next);
-        let topics =
-            BTreeSet::from([&self.kafka.topics.user_data, &self.kafka.topics.dlq].map(|topic| topic.as_str().into()));
         let hidden = match outcome {
-            Outcome::Committed => self.attendance.attended(self.producer.unreadable(topics)).await,
+            Outcome::Committed => {
+                let hidden = self.attendance.attended(self.producer.hidden(of_pages(&self.kafka))).await;
+                hidden.map(|hidden| hidden.reach())
+            }
             Outcome::Aborted => {
-                let ended = self.attendance.attended(self.producer.end_leftovers(topics)).await;
+                let ended = self.attendance.attended(self.producer.end_leftovers(of_pages(&self.kafka))).await;
                 ended.map(|()| Reach::default())
             }
             Outcome::Superseded => Ok(Reach::default()),
         };
         Ok((outcome, hidden.map_err(|error| Setback::of_leftovers(&error))?))
     }
-}
-
-/// What a look found; none once the last of the `looks` has found transactions open.
-fn past_undecided<T>(found: Result<T, ShelfError>, looks: &mut u32) -> Result<Option<T>, ShelfError> {
-    match found {
-        Err(error @ ShelfError::Read(ReadError::Undecided(_))) => {
-            *looks = looks.saturating_sub(1);
-            if *looks == 0 { Ok(None) } else { Err(error) }
-        }
-        found => found.map(Some),
-    }
-}
-
-async fn register(
-    kafka: &KafkaSettings,
-    shelf: &Shelf,
-    attendance: &Attendance,
-) -> Result<TransactionalProducer, OpenError> {
-    let id = shelf.transactional_id();
-    attendance.attended(TransactionalProducer::new(kafka, "producer", &id)).await
-}
-
-/// The bookmark on the topic, with nothing of ours under way any more. Registering has ended every transaction of ours that the
-/// coordinator knows of. One that hangs although it does not is ended: by what we `held` once more, because what was told to be
-/// committed has to stay so; where that is not known as aborted, then its page is published again. Neither loses anything.
-///
-/// What we held is published only behind a bookmark of our own. Another's may be the claim of a successor that has published
-/// pages since, all of it behind the open transaction of another name: what we held would send it back. Nothing comes behind
-/// the bookmark that is found meanwhile, because registering has fenced every other producer of the name.
-async fn stored(
-    producer: &TransactionalProducer,
-    shelf: &Shelf,
-    attendance: &Attendance,
-    held: Option<&Bookmark>,
-) -> Result<Option<Bookmark>, Setback> {
-    match attendance.attended(shelf.read()).await {
-        Err(ShelfError::Read(ReadError::Undecided(topic))) => {
-            tracing::warn!(topic, "a transaction stays open: should it be ours, it is ended now");
-            let held = match held.and_then(|held| Some((held, held.owner.as_deref()?))) {
-                Some((held, owner)) => attendance.attended(shelf.ends_with_one_of(owner)).await?.then_some(held),
-                None => None,
-            };
-            let ended = match held {
-                Some(held) => attendance.attended(producer.publish(&[shelf.record(held)])).await.map(drop),
-                None => attendance.attended(producer.end_hanging(&[shelf.blank()])).await,
-            };
-            ended.map_err(|error| Setback::of_claim(&error))?;
-            Ok(attendance.attended(shelf.read()).await?)
-        }
-        read => Ok(read?),
-    }
-}
-
-async fn take_over(
-    kafka: &KafkaSettings,
-    shelf: &Shelf,
-    api_seed: Option<&str>,
-    owner: &str,
-    attendance: &Attendance,
-) -> Result<(TransactionalProducer, Bookmark, Cursor), Setback> {
-    let producer = register(kafka, shelf, attendance).await?;
-    let stored = stored(&producer, shelf, attendance, None).await?;
-    let cursor = Cursor::resume(stored.as_ref(), api_seed);
-    let claim = cursor.bookmark(cursor.place(), stored.as_ref().and_then(Bookmark::version), Some(owner));
-    let claimed = attendance.attended(producer.publish(&[shelf.record(&claim)])).await;
-    claimed.map_err(|error| Setback::of_claim(&error))?;
-    Ok((producer, claim, cursor))
 }
 
 /// Takes all parcels back into the shipment, those that were `refused` as dead letters; the error to wait out, if any. What was

@@ -49,3 +49,33 @@ impl Event {
         headers
     }
 }
+
+/// Seed, page and index of an [`Event::source`]; none of any other text. A seed may hold any character.
+pub fn coordinates(source: &str) -> Option<(&str, u32, u32)> {
+    let mut parts = source.strip_prefix("randomuser:")?.rsplitn(3, '/');
+    let index = parts.next()?.parse().ok()?;
+    let page = parts.next()?.parse().ok()?;
+    Some((parts.next()?, page, index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coordinates_of_a_source_are_those_that_it_was_made_of() {
+        for seed in ["abc", "a/b", ""] {
+            let event = Event {
+                run_id: Uuid::nil(),
+                seed: seed.into(),
+                page: 12,
+                index: 0,
+                version: VersionMicros::new(5).expect("a version"),
+            };
+            assert_eq!(coordinates(&event.source()), Some((seed, 12, 0)));
+        }
+        for other in ["", "user_data/3/1042", "randomuser:abc", "randomuser:abc/1", "randomuser:abc/x/1"] {
+            assert_eq!(coordinates(other), None, "{other}");
+        }
+    }
+}

@@ -5,22 +5,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::Utc;
-use kafka::{Admin, Delivered, KafkaSettings, ReadError, TransactionError, TransactionalProducer};
+use kafka::{Delivered, KafkaSettings, Published, Reach, TransactionError, TransactionalProducer};
 use service::shutdown::Shutdown;
 use tokio::sync::watch;
 
 use crate::book::Choice;
-use crate::disposition::{self, Disposition, Landed, State};
+use crate::disposition::{Disposition, Landed, State};
 use crate::job::judge::{Judge, Passenger};
 use crate::job::progress::{Phase, Progress};
-use crate::job::{Action, JobError, Plan};
-use crate::mailroom::{CLIENT, MailError, Mailroom};
+use crate::job::{Action, JobError, Plan, taken_back};
+use crate::mailroom::{CLIENT, Mailroom};
 use crate::pace::Pace;
 use crate::preflight::Row;
 use crate::redrive::Refusal;
 use crate::report::Report;
 use crate::routes::Routes;
-use crate::topics;
 
 /// Bytes of one transaction, about: a chunk is closed by the record that goes beyond.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -29,25 +28,19 @@ const CHUNK_BYTES: usize = 4 << 20;
 ///
 /// Once this returns, the whole ledger can be read: entries behind a transaction that stays open are hidden, and their letters
 /// would be dealt with once more. Registering has ended what the coordinator knows of; what hangs although it does not is ended
-/// by records that nobody sees. Whatever still stays open then is of another id, and the job does not begin.
+/// by records that nobody sees. Whatever still stays open then is of another id, and the job does not begin. What the ledger
+/// accounts for and nobody can read is taken back, see [`taken_back`].
 pub(super) async fn open(
     kafka: &KafkaSettings,
-    admin: &Admin,
+    routes: &Routes,
     mailroom: &Mailroom,
 ) -> Result<TransactionalProducer, JobError> {
     let id = format!("{CLIENT}-{}", kafka.topics.ledger);
     let producer = TransactionalProducer::new(kafka, CLIENT, &id).await?;
-    match mailroom.decided(&kafka.topics.ledger).await {
-        Err(MailError::Read(ReadError::Undecided(topic))) => {
-            tracing::warn!(topic, "a transaction stays open: should it be of an older job, it is ended now");
-            let ledger: Arc<str> = topic.into();
-            let partitions = topics::offsets(admin, &ledger).await?.into_keys();
-            let blanks: Vec<_> = partitions.map(|partition| disposition::blank(&ledger, partition)).collect();
-            producer.end_hanging(&blanks).await.map_err(|source| JobError::after(0, source))?;
-            mailroom.decided(&kafka.topics.ledger).await?;
-        }
-        decided => decided?,
-    }
+    let ended = producer.end_leftovers([kafka.topics.ledger.as_str().into()].into()).await;
+    ended.map_err(|source| JobError::after(0, source))?;
+    mailroom.decided(&kafka.topics.ledger).await?;
+    taken_back::take_back(&producer, kafka, routes, mailroom).await?;
     Ok(producer)
 }
 
@@ -57,6 +50,8 @@ pub(super) struct Publication<'a> {
     routes: Routes,
     ledger: Arc<str>,
     producer: TransactionalProducer,
+    /// How far the last transaction reaches.
+    last: Reach,
     pace: Pace,
     progress: &'a watch::Sender<Progress>,
     /// The counts so far.
@@ -90,6 +85,7 @@ impl<'a> Publication<'a> {
             routes: plan.routes.clone(),
             ledger: ledger.into(),
             producer,
+            last: Reach::default(),
             pace: Pace::new(plan.rate, Instant::now()),
             progress,
             report,
@@ -159,6 +155,15 @@ impl<'a> Publication<'a> {
         Ok(())
     }
 
+    /// Waits until the last transaction can be read: where a broker has skipped its end, an abort of the next one would undo it.
+    async fn wait_until_readable(&self) -> Result<(), JobError> {
+        match self.producer.is_readable(&self.last).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(JobError::Hidden { done: self.report.done() }),
+            Err(error) => Err(self.stopped(TransactionError::Leftovers(error.into()))),
+        }
+    }
+
     fn show(&self) {
         self.progress.send_replace(Progress { phase: Phase::Publishing, report: self.report.clone() });
     }
@@ -171,6 +176,7 @@ impl<'a> Publication<'a> {
     /// One chunk in one transaction; where the broker refuses a record for good, its letters one by one.
     async fn publish(&mut self, chunk: Vec<Passenger>) -> Result<(), JobError> {
         self.pace.sent(chunk.len());
+        self.wait_until_readable().await?;
         match self.transact(&chunk).await {
             Ok(entries) => {
                 self.account(entries);
@@ -187,6 +193,7 @@ impl<'a> Publication<'a> {
     }
 
     async fn publish_alone(&mut self, passenger: Passenger) -> Result<(), JobError> {
+        self.wait_until_readable().await?;
         match self.transact(std::slice::from_ref(&passenger)).await {
             Ok(entries) => self.account(entries),
             Err(error) => match refusal(&error) {
@@ -199,12 +206,13 @@ impl<'a> Publication<'a> {
 
     /// Publishes the records, then in the same transaction their entries, which tell where the records landed: so anybody
     /// can see later whether they came home.
-    async fn transact(&self, chunk: &[Passenger]) -> Result<Vec<Disposition>, TransactionError> {
+    async fn transact(&mut self, chunk: &[Passenger]) -> Result<Vec<Disposition>, TransactionError> {
         let records: Vec<_> = chunk.iter().filter_map(|passenger| passenger.record.clone()).collect();
         let account =
             |landed: &[Delivered]| entries(chunk, landed).iter().map(|entry| entry.record(&self.ledger)).collect();
-        let landed = self.producer.publish_with(&records, account).await?;
-        Ok(entries(chunk, &landed))
+        let Published { delivered, reach } = self.producer.publish_with(&records, account).await?;
+        self.last = reach;
+        Ok(entries(chunk, &delivered))
     }
 
     fn account(&mut self, entries: Vec<Disposition>) {

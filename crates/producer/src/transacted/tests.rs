@@ -1,11 +1,13 @@
 //! What is decided about transactions, without a cluster.
 
+use kafka::ReadError;
 use kafka::SendError::{Misconfigured, TooLarge};
 use schema::api::parse_page;
 use schema::dead_letter::App;
 
 use super::*;
 use crate::cursor::Place;
+use crate::shelf::ShelfError;
 use crate::shipment::Destination;
 
 const DLQ: &str = "user_data_dlq";
