@@ -3,7 +3,7 @@
 use crate::failure::BenchError;
 use crate::report::ceilings::Limits;
 use crate::report::drain::{Contest, Drained};
-use crate::report::source::Sources;
+use crate::report::source::{Source, Sources};
 use crate::report::targets::{Bound, OURS, REDPANDA, Target};
 use crate::statistics::Spread;
 use crate::table::ranged;
@@ -36,7 +36,9 @@ pub(crate) fn smaller(sources: &Sources) -> Option<String> {
 /// All of them.
 pub(crate) fn targets(sources: &Sources) -> Result<Vec<Target>, BenchError> {
     let drain: Option<Contest> = sources.get("drain").map(|source| source.found()).transpose()?;
-    let limits: Option<Limits> = sources.get("ceilings").map(|source| source.found()).transpose()?;
+    let is_of_that_day = |source: &&Source| sources.get("drain").is_some_and(|drain| drain.is_beside(source));
+    let limits = sources.get("ceilings").filter(is_of_that_day);
+    let limits: Option<Limits> = limits.map(Source::found).transpose()?;
     let backlog: Option<Contest> = sources.get("growth-backlog").map(|source| source.found()).transpose()?;
     let drain = drain.as_ref();
     let family = |what, families: &[&str], bound, figure| {
