@@ -242,7 +242,7 @@ impl TransactionalProducer {
         self.end_hanging(&hidden.partitions().map(blank).collect::<Vec<_>>()).await
     }
 
-    /// Both: looks at `topics` and ends what hangs there. To be called behind an abort.
+    /// Looks at `topics` and ends what hangs there, see [`Self::end_hidden`]. To be called behind an abort.
     ///
     /// # Errors
     /// See [`TransactionError`].

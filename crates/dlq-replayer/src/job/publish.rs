@@ -37,9 +37,12 @@ pub(super) async fn open(
 ) -> Result<TransactionalProducer, JobError> {
     let id = format!("{CLIENT}-{}", kafka.topics.ledger);
     let producer = TransactionalProducer::new(kafka, CLIENT, &id).await?;
-    let ended = producer.end_leftovers([kafka.topics.ledger.as_str().into()].into()).await;
-    ended.map_err(|source| JobError::after(0, source))?;
-    mailroom.decided(&kafka.topics.ledger).await?;
+    let failed = |source| JobError::after(0, source);
+    let hidden = producer.hidden([kafka.topics.ledger.as_str().into()].into()).await.map_err(failed)?;
+    if !hidden.is_empty() {
+        producer.end_hidden(&hidden).await.map_err(failed)?;
+        mailroom.decided(&kafka.topics.ledger).await?;
+    }
     taken_back::take_back(&producer, kafka, routes, mailroom).await?;
     Ok(producer)
 }
