@@ -339,13 +339,20 @@ impl TransactionalProducer {
             }
         });
         let Err(error) = committed.await else { return Ok(()) };
-        if let TransactionError::Unknown { .. } = error {
-            // Where nothing was committed, readers need not wait for the coordinator's patience to end.
-            if let Err(error) = self.abort().await {
-                tracing::debug!(%error, "transaction with an unknown outcome could not be aborted");
+        if !matches!(error, TransactionError::Unknown { .. }) {
+            return Err(error);
+        }
+        // Where nothing was committed, readers need not wait for the coordinator's patience to end.
+        match self.abort().await {
+            Ok(()) => Err(error),
+            // A commit that meets the fencing half done is answered with "unknown server error" (Kafka 4.3); the abort behind it
+            // is told the reason.
+            Err(TransactionError::Fenced) => Err(TransactionError::Fenced),
+            Err(abort) => {
+                tracing::debug!(error = %abort, "transaction with an unknown outcome could not be aborted");
+                Err(error)
             }
         }
-        Err(error)
     }
 
     async fn abort(&self) -> Result<(), TransactionError> {
