@@ -125,6 +125,8 @@ async fn the_same_with_a_replayer_that_is_killed_every_second() {
     let killed = killed_every_second(&world, &[&replay[..], &mending(&patch)].concat()).await;
     assert!(killed > 1, "it was killed at work");
     killed_every_second(&world, &["park", "--rule", "dob.range", "--why", "ask their owners", "--yes"]).await;
+    // Nobody has waited for what a killed job replayed.
+    world.wait_until_consumed().await;
     assert_home(&world, &users).await;
     assert_eq!(processor.terminate().await.code(), Some(0));
 }
