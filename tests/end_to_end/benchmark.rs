@@ -47,8 +47,9 @@ async fn a_benchmark_shows_every_row_and_a_contender_that_brings_none() {
     let cases = ground.prepare(plans, &voice).await.expect("topics");
     let (found, path): (Found, PathBuf) =
         ground.hold(cases, 1, results, &folder.join("results"), &voice).await.expect("a contest");
-    let [warm_up, two, full, nobody] = found.runs.as_slice() else { panic!("{:#?}", found.runs) };
-    assert!(warm_up.is_warm_up && warm_up.passed, "{warm_up:#?}");
+    let [warm_ups @ .., warm, two, full, nobody] = found.runs.as_slice() else { panic!("{:#?}", found.runs) };
+    assert!((1..=4).contains(&warm_ups.len()), "more often until one is no cheaper, up to five times: {warm_ups:#?}");
+    assert!(warm_ups.iter().chain([warm]).all(|run| run.is_warm_up && run.passed), "{warm_ups:#?} {warm:#?}");
     // Of the 2 000 records 200 are poison; 20 have hot keys, each of them another one.
     for (run, rows) in [(two, 1_800), (full, 2_000)] {
         let Run { census, end, .. } = run;
@@ -58,13 +59,14 @@ async fn a_benchmark_shows_every_row_and_a_contender_that_brings_none() {
         assert!(run.committed_seconds >= run.rows_seconds && run.first_row_seconds > Some(0.0), "{run:#?}");
         assert!(run.cpu_us_per_record.contender > 0.0 && run.peak_resident_mib > 1.0, "{run:#?}");
     }
-    assert_eq!(warm_up.census.values_checksum, two.census.values_checksum, "the same rows of the same records");
+    assert_eq!(warm.census.values_checksum, two.census.values_checksum, "the same rows of the same records");
     assert!(!nobody.passed && matches!(nobody.end, End::Ended(_)), "{nobody:#?}");
     assert_eq!((nobody.census.rows, nobody.census.missing), (0, 1_800));
     let written: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("results")).expect("JSON");
     assert_eq!(written["is_complete"], json!(true), "every run was made");
     assert_eq!(written["comparison"][0]["figures"]["duplicates"]["median"], 0.0, "{written:#}");
-    assert_eq!((&written["comparison"][2]["failed"], &written["runs"][3]["passed"]), (&json!(1), &json!(false)));
+    let of_nobody = &written["runs"][found.runs.len() - 1]["passed"];
+    assert_eq!((&written["comparison"][2]["failed"], of_nobody), (&json!(1), &json!(false)));
 
     let programs = ReplayPrograms { replayer: program("dlq-replayer"), processor };
     let replayed = ground.replay(&programs, 300, 1, results, &folder.join("results"), &voice).await.expect("replays");

@@ -16,8 +16,12 @@ use crate::results::Results;
 use crate::rounds::order;
 use crate::run::Run;
 
-/// More records than that do not warm the servers up any better.
+/// A run with more records than that takes too long to warm the servers up with.
 const LONG: u64 = 1_000_000;
+/// The servers are warm when a run costs them at least this part of the cheapest one before it.
+const STILL_WARMING: f64 = 0.95;
+/// The servers count as warm after so many runs, whatever those show.
+const WARM_UPS: usize = 5;
 
 /// What runs once in each round.
 #[derive(Debug, Clone, Serialize)]
@@ -44,8 +48,8 @@ pub struct Found {
 }
 
 impl Ground {
-    /// Runs every case once in each of `rounds`, and a large one once more before, to warm the servers up. The results that
-    /// `head` makes of what was found so far are written to `folder` after each run.
+    /// Runs every case once in each of `rounds`, and before that a large one until it costs the servers no less than before. The
+    /// results that `head` makes of what was found so far are written to `folder` after each run of a round.
     ///
     /// # Errors
     /// A server does not answer, or a contender cannot be started. What was found before that is written.
@@ -57,19 +61,17 @@ impl Ground {
         folder: &Path,
         voice: &Voice,
     ) -> Result<(Found, PathBuf), BenchError> {
-        // Not the smallest one, which would leave them cold, and not the largest one, which takes long.
-        let size = |case: &&Case| Reverse(Some(case.topic.records).filter(|records| *records <= LONG));
-        let mut runs = vec![(0, cases.iter().min_by_key(size))];
+        let mut runs = Vec::new();
         for round in 1..=rounds {
             runs.extend(order(cases.len(), round).into_iter().map(|place| (round, cases.get(place))));
         }
-        let mut found = Found { cases: cases.clone(), comparison: Vec::new(), runs: Vec::new() };
+        let warm_ups = self.warm_up(&cases, voice).await?;
+        let mut found = Found { cases: cases.clone(), comparison: Vec::new(), runs: warm_ups };
         let mut path = PathBuf::new();
         let all = runs.len();
         for (place, (round, case)) in (1..).zip(runs) {
             let Some(case) = case else { continue };
-            let run = Drain { ground: self, case, voice }.run().await?;
-            let run = Run { round, is_warm_up: round == 0, ..run };
+            let run = Run { round, ..Drain { ground: self, case, voice }.run().await? };
             // Whoever listens no more does not stop the contest.
             let _ = voice.send(run.line());
             found.runs.push(run);
@@ -77,5 +79,25 @@ impl Ground {
             path = Results { is_complete: place == all, ..head(found.clone()) }.write(folder)?;
         }
         Ok((found, path))
+    }
+
+    /// Runs a large case until the servers' compilers have nothing left to win.
+    async fn warm_up(&self, cases: &[Case], voice: &Voice) -> Result<Vec<Run>, BenchError> {
+        // Not the smallest one, which would leave them cold, and not the largest one, which takes long.
+        let size = |case: &&Case| Reverse(Some(case.topic.records).filter(|records| *records <= LONG));
+        let Some(case) = cases.iter().min_by_key(size) else { return Ok(Vec::new()) };
+        let mut runs = Vec::new();
+        let mut cheapest = f64::INFINITY;
+        while runs.len() < WARM_UPS {
+            let run = Run { is_warm_up: true, ..Drain { ground: self, case, voice }.run().await? };
+            let _ = voice.send(run.line());
+            let cost = run.cpu_us_per_record.servers();
+            runs.push(run);
+            if cost > cheapest * STILL_WARMING {
+                break;
+            }
+            cheapest = cheapest.min(cost);
+        }
+        Ok(runs)
     }
 }

@@ -66,7 +66,13 @@ impl CpuPerRecord {
     /// Of all three.
     #[must_use]
     pub fn total(&self) -> f64 {
-        self.contender + self.kafka + self.cassandra
+        self.contender + self.servers()
+    }
+
+    /// Of Kafka and Cassandra.
+    #[must_use]
+    pub fn servers(&self) -> f64 {
+        self.kafka + self.cassandra
     }
 }
 
@@ -77,7 +83,7 @@ pub struct Run {
     pub case: String,
     /// Who.
     pub contender: String,
-    /// In which round, from 1.
+    /// In which round, from 1; 0 warmed the servers up.
     pub round: u32,
     /// Whether it only warmed the servers up: its figures count for nothing.
     pub is_warm_up: bool,

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// Partitions of the topic.
     #[arg(long, value_name = "NUMBER", default_value_t = PARTITIONS, value_parser = clap::value_parser!(i32).range(1..=1000))]
     partitions: i32,
-    /// How often each contender runs, beside the run that warms the servers up.
+    /// How often each contender runs, beside the runs that warm the servers up.
     #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// The shape of the records; others than ours take flat ones only.

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// The largest backlog.
     #[arg(long, value_name = "RECORDS", default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(10_000..))]
     most: u64,
-    /// How often each case runs, beside the run that warms the servers up.
+    /// How often each case runs, beside the runs that warm the servers up.
     #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     #[command(flatten)]
