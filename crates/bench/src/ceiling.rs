@@ -1,5 +1,6 @@
 //! What the machine and the servers give at most, whoever asks: the client library's own consumer reading the topic, the
-//! leanest loop writing the rows, and both at once. A pipeline does both, so its efficiency is its rate over the last.
+//! leanest loop writing the rows, and both at once. A pipeline does both, so its efficiency is its rate over the last: each round
+//! has a drain of ours too.
 //!
 //! - [`rows`] are made ready before any clock starts, by the processor's own code.
 //! - [`closed_loop`] pushes them.
@@ -19,9 +20,13 @@ use crate::ceiling::point::Pusher;
 pub use crate::ceiling::point::{Push, PushPoint};
 use crate::ceiling::rows::Rows;
 use crate::client_tool::{ClientTool, ToolRun, cpu_of_ended, figures};
+use crate::contender::Contender;
+use crate::contest::Case;
+use crate::drain::Drain;
 use crate::failure::BenchError;
 use crate::ground::{CASSANDRA, Ground, KAFKA};
 use crate::load::Loaded;
+use crate::run::Run;
 use crate::sampler::{Sampler, Span};
 
 /// Rows of a request.
@@ -63,6 +68,8 @@ pub struct Ceilings {
     pub consumer: Vec<Consumption>,
     /// Both at once, until both were done.
     pub both: Vec<Both>,
+    /// The same topic drained by ours, once after each of them.
+    pub drains: Vec<Run>,
 }
 
 /// One run of the client library's own consumer.
@@ -107,7 +114,7 @@ pub struct Both {
     pub idle_percent: f64,
 }
 
-/// Measures all of it on `loaded`, which holds flat or full records with keys of their own.
+/// Measures all of it on `loaded`, which holds flat or full records with keys of their own, and drains it by `ours`.
 ///
 /// # Errors
 /// A server or a tool does not do as asked.
@@ -115,6 +122,7 @@ pub async fn ceilings(
     ground: &Ground,
     loaded: Loaded,
     tool: ClientTool,
+    ours: Contender,
     options: CeilingOptions,
     voice: &Voice,
 ) -> Result<Ceilings, BenchError> {
@@ -139,16 +147,20 @@ pub async fn ceilings(
     let Some(best) = best_of(&finals, 1).into_iter().next() else {
         return Err(BenchError::Unreadable("nothing was measured: let there be a round at least".to_owned()));
     };
-    let (mut consumer, mut both) = (Vec::new(), Vec::new());
-    for _ in 0..options.rounds {
+    let case = Case { name: ours.name.clone(), contender: ours, topic: loaded.clone(), processes: 1 };
+    let (mut consumer, mut both, mut drains) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=options.rounds {
         let alone = consume(ground, &loaded, &tool).await?;
         say(format!("consumer alone: {:.0} records/s, {:.2} us", alone.records_per_second, alone.client_cpu_us));
         consumer.push(alone);
         let together = at_once(ground, &loaded, &tool, &mut pusher, best).await?;
         say(format!("both at once: {:.0} records/s", together.records_per_second));
         both.push(together);
+        let drain = Run { round, ..Drain { ground, case: &case, voice }.run().await? };
+        say(drain.line());
+        drains.push(drain);
     }
-    Ok(Ceilings { options, loaded, warm_up, sweep, finals, best, consumer, both })
+    Ok(Ceilings { options, loaded, warm_up, sweep, finals, best, consumer, both, drains })
 }
 
 async fn rows_of(loaded: &Loaded) -> Result<Rows, BenchError> {

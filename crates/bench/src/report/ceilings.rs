@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::ceiling::{Both, Consumption, Push, PushPoint};
 use crate::failure::BenchError;
+use crate::report::drain::Drained;
 use crate::report::markdown::table;
 use crate::report::section::Section;
 use crate::report::source::Sources;
@@ -16,7 +17,17 @@ pub(crate) struct Limits {
     finals: Vec<Push>,
     best: PushPoint,
     consumer: Vec<Consumption>,
-    pub(crate) both: Vec<Both>,
+    both: Vec<Both>,
+    #[serde(default)]
+    drains: Vec<Drained>,
+}
+
+impl Limits {
+    /// What a drain of ours makes of what both give at once, each from start to end, by pairs of a round.
+    pub(crate) fn share(&self) -> Option<Spread> {
+        let pairs = self.both.iter().zip(&self.drains).filter(|(_, drain)| drain.passed);
+        Spread::of(pairs.filter_map(|(both, drain)| Some(drain.records_per_second? / both.records_per_second)))
+    }
 }
 
 /// Reading, writing, and both.
@@ -26,7 +37,7 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
         section.unmeasured("ceilings");
         return Ok(section);
     };
-    let Limits { finals, best, consumer, both } = source.found()?;
+    let Limits { finals, best, consumer, both, drains } = source.found()?;
     let rounds = Spread::of([both.len() as f64]).map_or(0.0, |rounds| rounds.median);
     section.from(
         source,
@@ -64,6 +75,16 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
         of(&mut both.iter().map(|run| run.kafka_cpu_us), 2),
         of(&mut both.iter().map(|run| run.cassandra_cpu_us), 1),
     ]);
+    if !drains.is_empty() {
+        let passed = || drains.iter().filter(|drain| drain.passed);
+        rows.push(vec![
+            "a drain by ours".to_owned(),
+            of(&mut passed().filter_map(|drain| drain.records_per_second), 0),
+            of(&mut passed().map(|drain| drain.cpu_us_per_record.contender), 2),
+            of(&mut passed().map(|drain| drain.cpu_us_per_record.kafka), 2),
+            of(&mut passed().map(|drain| drain.cpu_us_per_record.cassandra), 1),
+        ]);
+    }
     section.add(&table(&["", "records/s", "clients, us a record", "Kafka", "Cassandra"], &rows));
     Ok(section)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,8 +12,6 @@ use crate::failure::BenchError;
 use crate::machine::{Machine, Revision};
 use crate::peer::LeftOut;
 use crate::report::markdown::escaped;
-
-const BESIDE: TimeDelta = TimeDelta::hours(12);
 
 /// What every file begins with.
 #[derive(Debug, Clone, Deserialize)]
@@ -87,12 +85,6 @@ impl Source {
     /// Whether another build of ours took part.
     fn compares_builds(&self) -> bool {
         self.head.settings.get("before").is_some_and(|before| !before.is_null())
-    }
-
-    /// Whether the other began within half a day: what belongs to no run of both is compared only then, because the speed of a
-    /// machine that one rents is another on another day.
-    pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        (self.head.began - other.head.began).abs() < BESIDE
     }
 
     /// A setting as text; none where the command has none of that name.
@@ -201,14 +193,6 @@ mod tests {
         }
         assert_eq!(sources.taken(), ["g.json", "d.json"]);
         assert!(section.text.contains("drain --quick-build`, [b.json]") && section.text.contains("0123456789ab."));
-    }
-
-    #[test]
-    fn files_of_half_a_day_are_beside_each_other_whichever_came_first() {
-        let [morning, noon, next_day] = ["2026-01-01T06:00:00Z", "2026-01-01T12:00:00Z", "2026-01-02T06:00:00Z"]
-            .map(|began| source("a.json", began, true, false));
-        assert!(morning.is_beside(&noon) && noon.is_beside(&morning));
-        assert!(!morning.is_beside(&next_day) && !next_day.is_beside(&morning));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! `cargo xtask bench ceilings`.
 
-use ::bench::{CeilingOptions, Ceilings, ClientTool, PARTITIONS, Push, PushPoint, Recipe, ceilings};
+use ::bench::{CeilingOptions, Ceilings, ClientTool, Contender, PARTITIONS, Push, PushPoint, Recipe, ceilings};
 use clap::Args;
 use serde_json::json;
 use service::Exit;
 
 use super::Stage;
+use super::contenders::{Build, PROCESSOR};
 use crate::failure::Failure;
 use crate::{table, workspace};
 
@@ -21,27 +22,34 @@ pub(crate) struct Arguments {
     /// How often everything is measured.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    #[command(flatten)]
+    build: Build,
 }
 
-/// Measures them.
+/// Measures them. A drain of ours that failed makes it fail, after everything was measured.
 pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit, Failure> {
     let options = CeilingOptions { sweep_rows: arguments.sweep_rows, rounds: arguments.rounds };
     stage.screen.say("building the client library's own tool")?;
     let tool = ClientTool::build(workspace::root(), &stage.folder)?;
-    let settings = json!({ "records": arguments.records, "partitions": PARTITIONS, "options": options });
+    stage.screen.say("building the services")?;
+    let ours = Contender::ours("sluice", arguments.build.programs()?.path(PROCESSOR)?, &[]);
+    let settings = json!({
+        "records": arguments.records, "partitions": PARTITIONS, "options": options, "build": arguments.build.name(),
+    });
     let (ground, results) = (stage.ground(), stage.results("ceilings", settings));
     let measured = stage
         .attend(async move |voice| {
             let ground = ground(&voice).await?;
             let loaded = ground.load(Recipe::default(), arguments.records, PARTITIONS, &voice).await?;
-            let ceilings = ceilings(&ground, loaded, tool, options, &voice).await?;
+            let ceilings = ceilings(&ground, loaded, tool, ours, options, &voice).await?;
             ground.stop().await?;
             Ok(ceilings)
         })
         .await?;
     let Some(ceilings) = measured else { return Ok(Exit::Failed) };
+    let passed = ceilings.drains.iter().all(|drain| drain.passed);
     stage.finish(told(&ceilings), &results(ceilings))?;
-    Ok(Exit::Done)
+    Ok(if passed { Exit::Done } else { Exit::Failed })
 }
 
 fn told(ceilings: &Ceilings) -> String {
@@ -92,5 +100,6 @@ fn told(ceilings: &Ceilings) -> String {
             })
             .collect::<Vec<_>>(),
     );
-    format!("{pushes}\nbest: {}\n{consumer}\n{both}\n", point(ceilings.best))
+    let drains: String = ceilings.drains.iter().map(|drain| drain.line() + "\n").collect();
+    format!("{pushes}\nbest: {}\n{consumer}\n{both}\n{drains}", point(ceilings.best))
 }

@@ -3,7 +3,7 @@
 use crate::failure::BenchError;
 use crate::report::ceilings::Limits;
 use crate::report::drain::{Contest, Drained};
-use crate::report::source::{Source, Sources};
+use crate::report::source::Sources;
 use crate::report::targets::{Bound, OURS, REDPANDA, Target};
 use crate::statistics::Spread;
 use crate::table::ranged;
@@ -36,9 +36,7 @@ pub(crate) fn smaller(sources: &Sources) -> Option<String> {
 /// All of them.
 pub(crate) fn targets(sources: &Sources) -> Result<Vec<Target>, BenchError> {
     let drain: Option<Contest> = sources.get("drain").map(|source| source.found()).transpose()?;
-    let is_of_that_day = |source: &&Source| sources.get("drain").is_some_and(|drain| drain.is_beside(source));
-    let limits = sources.get("ceilings").filter(is_of_that_day);
-    let limits: Option<Limits> = limits.map(Source::found).transpose()?;
+    let limits: Option<Limits> = sources.get("ceilings").map(|source| source.found()).transpose()?;
     let backlog: Option<Contest> = sources.get("growth-backlog").map(|source| source.found()).transpose()?;
     let drain = drain.as_ref();
     let family = |what, families: &[&str], bound, figure| {
@@ -53,11 +51,12 @@ pub(crate) fn targets(sources: &Sources) -> Result<Vec<Target>, BenchError> {
     let mut targets = vec![
         family("rows a second, steady, over Spark's", &["spark"], Bound::AtLeast(4.0), STEADY),
         family("rows a second, steady, over the best peer's", &[], Bound::AtLeast(2.5), STEADY),
-        Target::judged(
+        Target::of_spread(
             "records a second over the ceiling of both servers, each from start to end",
             Bound::AtLeast(0.95),
             "",
-            drain.zip(limits.as_ref()).and_then(|(contest, limits)| of_ceiling(contest, limits)),
+            2,
+            limits.and_then(|limits| limits.share()),
         ),
         Target::of_spread("CPU time of a record", Bound::AtMost(3.0), " us", 2, own("cpu_us_per_record")),
         family("CPU time of a record over Spark's", &["spark"], Bound::AtMost(1.0 / 50.0), CPU),
@@ -127,11 +126,4 @@ fn ratio(contest: &Contest, peer: &str, figure: Figure) -> Option<Spread> {
         Some(figure(run)? / figure(pair).filter(|over| *over > 0.0)?)
     };
     Spread::of(ours.iter().filter_map(ratio))
-}
-
-fn of_ceiling(contest: &Contest, limits: &Limits) -> Option<(f64, String)> {
-    let ceiling = Spread::of(limits.both.iter().map(|run| run.records_per_second))?.median;
-    let runs = contest.runs.iter().filter(|run| run.case == OURS && run.passed && !run.is_warm_up);
-    let share = Spread::of(runs.filter_map(|run| Some(run.records_per_second? / ceiling)))?;
-    Some((share.median, ranged(Some(share), 2)))
 }
