@@ -57,6 +57,20 @@ pub(crate) fn peak_resident_bytes(pid: u32) -> Option<u64> {
     named(&status, "VmHWM:").map(|kib| kib * 1024)
 }
 
+/// How long the threads that a process has now were on a processor, seconds. A clock tick is not exact enough for a short run;
+/// threads that have ended are not in it.
+pub(crate) fn run_seconds(pid: u32) -> Option<f64> {
+    let folder = format!("/proc/{pid}/task");
+    let of = |thread: u32| run_nanoseconds(&std::fs::read_to_string(format!("{folder}/{thread}/schedstat")).ok()?);
+    let threads = numbers(Path::new(&folder)).ok()?;
+    Some(threads.filter_map(of).sum::<u64>() as f64 / 1e9)
+}
+
+/// The first field of a thread's `schedstat`.
+fn run_nanoseconds(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().next()?.parse().ok()
+}
+
 /// Context switches of every thread of a process: thread, voluntary, involuntary.
 pub(crate) fn switches(pid: u32) -> Vec<(u32, u64, u64)> {
     let folder = format!("/proc/{pid}/task");
@@ -140,6 +154,9 @@ mod tests {
         let own = std::process::id();
         assert!(processes().unwrap().iter().any(|(pid, _)| *pid == own));
         assert!(peak_resident_bytes(own).unwrap() >= Stat::of(own).unwrap().resident_pages / 2 * page_bytes());
+        assert_eq!(run_nanoseconds("1500 20 3\n"), Some(1_500));
+        let ticks = Stat::of(own).unwrap().ticks as f64 / ticks_per_second();
+        assert!(run_seconds(own).is_none_or(|seconds| seconds > 0.0 && seconds < ticks + 60.0));
         assert!(switches(own).iter().any(|(thread, ..)| *thread == own));
         assert_eq!(
             named("voluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t3\n", "nonvoluntary_ctxt_switches:"),

@@ -16,6 +16,8 @@ use crate::proc::{self, Processors, Stat};
 
 /// Between two looks of the thread.
 const EVERY: Duration = Duration::from_millis(100);
+/// Of a process with no more threads the time of each is read, which is exact, and not the clock ticks of all.
+const FEW_THREADS: u64 = 32;
 /// Every so many looks new children are searched for, and threads are counted.
 const THOROUGH: u32 = 10;
 
@@ -168,7 +170,7 @@ struct Trees {
 #[derive(Default)]
 struct Tree {
     members: BTreeMap<u32, Member>,
-    cpu_ticks: u64,
+    cpu_seconds: f64,
     peak_bytes: u64,
 }
 
@@ -176,6 +178,8 @@ struct Tree {
 struct Member {
     /// As it was last seen; none before the first look.
     seen: Option<Stat>,
+    /// User and system time of it.
+    cpu_seconds: f64,
     has_ended: bool,
     peak_bytes: u64,
     switches: HashMap<u32, (u64, u64)>,
@@ -191,8 +195,8 @@ impl Trees {
             let all = proc::processes()?;
             self.trees.values_mut().for_each(|tree| tree.adopt(&all));
         }
-        let page = proc::page_bytes();
-        self.trees.values_mut().for_each(|tree| tree.look(page, thoroughly));
+        let (page, ticks) = (proc::page_bytes(), proc::ticks_per_second());
+        self.trees.values_mut().for_each(|tree| tree.look(page, ticks, thoroughly));
         self.processors = Processors::now()?;
         Ok(())
     }
@@ -200,8 +204,8 @@ impl Trees {
     fn snapshot(&mut self, thoroughly: bool) -> Snapshot {
         // What cannot be read keeps its last figure.
         let _ = self.look(thoroughly);
-        let (page, ticks) = (proc::page_bytes(), proc::ticks_per_second());
-        let trees = self.trees.iter().map(|(name, tree)| (*name, tree.usage(page, ticks))).collect();
+        let page = proc::page_bytes();
+        let trees = self.trees.iter().map(|(name, tree)| (*name, tree.usage(page))).collect();
         Snapshot { at: Instant::now(), load: proc::load().unwrap_or_default(), trees, processors: self.processors }
     }
 }
@@ -221,24 +225,24 @@ impl Tree {
         }
     }
 
-    fn look(&mut self, page: u64, thoroughly: bool) {
+    fn look(&mut self, page: u64, ticks_per_second: f64, thoroughly: bool) {
         for (pid, member) in &mut self.members {
             if !member.has_ended {
-                member.look(*pid, page, thoroughly);
+                member.look(*pid, page, ticks_per_second, thoroughly);
             }
         }
-        let seen = |with_ended: bool| {
-            let members = self.members.values().filter(move |member| with_ended || !member.has_ended);
-            members.filter_map(|member| member.seen)
-        };
-        let living: u64 = seen(false).map(|stat| stat.ticks + stat.children_ticks).sum();
-        let all: u64 = seen(true).map(|stat| stat.ticks).sum();
-        let resident: u64 = seen(false).map(|stat| stat.resident_pages * page).sum();
-        self.cpu_ticks = self.cpu_ticks.max(living).max(all);
+        let all: f64 = self.members.values().map(|member| member.cpu_seconds).sum();
+        let (mut living, mut resident) = (0.0, 0);
+        for member in self.members.values().filter(|member| !member.has_ended) {
+            let Some(stat) = member.seen else { continue };
+            living += member.cpu_seconds + stat.children_ticks as f64 / ticks_per_second;
+            resident += stat.resident_pages * page;
+        }
+        self.cpu_seconds = self.cpu_seconds.max(living).max(all);
         self.peak_bytes = self.peak_bytes.max(resident);
     }
 
-    fn usage(&self, page: u64, ticks_per_second: f64) -> Usage {
+    fn usage(&self, page: u64) -> Usage {
         let living = || self.members.values().filter(|member| !member.has_ended).filter_map(|member| member.seen);
         let of_one = match self.members.len() {
             1 => self.members.values().map(|member| member.peak_bytes).max(),
@@ -246,7 +250,7 @@ impl Tree {
         };
         let switches = || self.members.values().flat_map(|member| member.switches.values());
         Usage {
-            cpu_seconds: self.cpu_ticks as f64 / ticks_per_second,
+            cpu_seconds: self.cpu_seconds,
             resident_bytes: living().map(|stat| stat.resident_pages * page).sum(),
             peak_resident_bytes: self.peak_bytes.max(of_one.unwrap_or_default()),
             voluntary_switches: switches().map(|(voluntary, _)| voluntary).sum(),
@@ -257,7 +261,7 @@ impl Tree {
 }
 
 impl Member {
-    fn look(&mut self, pid: u32, page: u64, thoroughly: bool) {
+    fn look(&mut self, pid: u32, page: u64, ticks_per_second: f64, thoroughly: bool) {
         let now = Stat::of(pid);
         match (now, self.seen) {
             // Gone, or another process under its number.
@@ -265,6 +269,9 @@ impl Member {
             (Some(now), Some(seen)) if now.started != seen.started => self.has_ended = true,
             (Some(now), _) => {
                 self.seen = Some(now);
+                let exact = if now.threads <= FEW_THREADS { proc::run_seconds(pid) } else { None };
+                let counted = now.ticks as f64 / ticks_per_second;
+                self.cpu_seconds = self.cpu_seconds.max(counted).max(exact.unwrap_or_default());
                 self.peak_bytes = self.peak_bytes.max(now.resident_pages * page);
             }
         }
