@@ -68,7 +68,9 @@ pub struct Ceilings {
     pub consumer: Vec<Consumption>,
     /// Both at once, until both were done.
     pub both: Vec<Both>,
-    /// The same topic drained by ours, once after each of them.
+    /// Drains by ours until the server was warm for them too: the pushes have warmed up other paths.
+    pub drain_warm_up: Vec<Run>,
+    /// The same topic drained by ours, once after each of `both`.
     pub drains: Vec<Run>,
 }
 
@@ -148,6 +150,7 @@ pub async fn ceilings(
         return Err(BenchError::Unreadable("nothing was measured: let there be a round at least".to_owned()));
     };
     let case = Case { name: ours.name.clone(), contender: ours, topic: loaded.clone(), processes: 1 };
+    let drain_warm_up = ground.warm_up(std::slice::from_ref(&case), voice).await?;
     let (mut consumer, mut both, mut drains) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=options.rounds {
         let alone = consume(ground, &loaded, &tool).await?;
@@ -160,7 +163,7 @@ pub async fn ceilings(
         say(drain.line());
         drains.push(drain);
     }
-    Ok(Ceilings { options, loaded, warm_up, sweep, finals, best, consumer, both, drains })
+    Ok(Ceilings { options, loaded, warm_up, sweep, finals, best, consumer, both, drain_warm_up, drains })
 }
 
 async fn rows_of(loaded: &Loaded) -> Result<Rows, BenchError> {

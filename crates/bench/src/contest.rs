@@ -82,7 +82,7 @@ impl Ground {
     }
 
     /// Runs a large case until the servers' compilers have nothing left to win.
-    async fn warm_up(&self, cases: &[Case], voice: &Voice) -> Result<Vec<Run>, BenchError> {
+    pub(crate) async fn warm_up(&self, cases: &[Case], voice: &Voice) -> Result<Vec<Run>, BenchError> {
         // Not the smallest one, which would leave them cold, and not the largest one, which takes long.
         let size = |case: &&Case| Reverse(Some(case.topic.records).filter(|records| *records <= LONG));
         let Some(case) = cases.iter().min_by_key(size) else { return Ok(Vec::new()) };
