@@ -11,8 +11,12 @@ use super::contenders::Contenders;
 use crate::failure::Failure;
 use crate::table;
 
-/// Records a second of the run that warms the servers up.
+/// Records a second of the runs that warm the servers up.
 const WARM_UP_RATE: u64 = 5_000;
+/// The servers are warm when the median of such a run is at least this part of the shortest one before it.
+const STILL_WARMING: f64 = 0.8;
+/// The servers count as warm after so many runs, whatever those show.
+const WARM_UPS: usize = 5;
 
 /// Arguments of `bench latency`.
 #[derive(Args)]
@@ -37,8 +41,8 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 struct Measured {
     contenders: Vec<Contender>,
-    /// Of ours, for the servers' compilers; it does not count.
-    warm_up: LatencyRun,
+    /// Of ours, for the servers' compilers; they do not count.
+    warm_up: Vec<LatencyRun>,
     runs: Vec<LatencyRun>,
     failed: Vec<FailedRun>,
 }
@@ -67,7 +71,17 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
             let ground = ground(&voice).await?;
             let Some(first) = contenders.first() else { return Ok(None) };
             let options = |rate, seconds| LatencyOptions { rate, warm_up_seconds: arguments.warm_up, seconds };
-            let warm_up = latency(&ground, first, options(WARM_UP_RATE, arguments.warm_up.max(1)), &voice).await?;
+            let mut warm_up = Vec::new();
+            let mut shortest = f64::INFINITY;
+            while warm_up.len() < WARM_UPS {
+                let run = latency(&ground, first, options(WARM_UP_RATE, arguments.warm_up.max(1)), &voice).await?;
+                let median = run.visible.map_or(f64::INFINITY, |visible| visible.p50_ms);
+                warm_up.push(run);
+                if median > shortest * STILL_WARMING {
+                    break;
+                }
+                shortest = median;
+            }
             let (mut runs, mut failed) = (Vec::new(), Vec::new());
             for rate in rates {
                 for contender in &contenders {
