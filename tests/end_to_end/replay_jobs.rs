@@ -227,8 +227,9 @@ async fn a_replay_that_cannot_be_read_stops_its_job_and_is_taken_back_by_the_nex
     };
     let ((code, _, stderr), transaction) = tokio::join!(replayer(&world, &command), hide);
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("dead letters") && stderr.contains("cannot be read"), "{stderr}");
     let readable = replayed(&world).await.len();
+    let stopped = format!("stopped after {} dead letters", readable + 1);
+    assert!(stderr.contains(&stopped) && stderr.contains("cannot be read"), "{stopped}: {stderr}");
 
     let (code, report) = act(&world, &["replay", "--no-wait"]).await;
     assert_eq!((code, &report["replayed"]), (Some(0), &json!(ids.len() - readable)), "{report}");

@@ -28,15 +28,17 @@ use crate::ground::{CASSANDRA, Ground, KAFKA};
 use crate::load::Loaded;
 use crate::run::Run;
 use crate::sampler::{Sampler, Span};
+use crate::statistics::Spread;
+use crate::warming::Warming;
 
 /// Rows of a request.
 const ROWS_PER_REQUEST: [usize; 7] = [1, 5, 10, 20, 30, 50, 100];
 /// Requests under way.
 const IN_FLIGHT: [usize; 6] = [1, 2, 4, 8, 16, 32];
-/// The server is warm when a push is not faster than the fastest before it by more than this.
-const STILL_WARMING: f64 = 1.03;
-/// The server counts as warm after so many pushes, whatever they show.
-const WARM_UPS: usize = 8;
+/// The server is warm when a row takes at least this part of the shortest time of the pushes before.
+const WARM: f64 = 1.0 / 1.03;
+/// The server counts as warm after so many pushes of single rows and of batches.
+const WARM_UPS: usize = 4;
 /// So many of the best points are measured again with all rows.
 const FINALISTS: usize = 4;
 
@@ -150,7 +152,7 @@ pub async fn ceilings(
         return Err(BenchError::Unreadable("nothing was measured: let there be a round at least".to_owned()));
     };
     let case = Case { name: ours.name.clone(), contender: ours, topic: loaded.clone(), processes: 1 };
-    let drain_warm_up = ground.warm_up(std::slice::from_ref(&case), voice).await?;
+    let drain_warm_up = ground.warm_up(&case, voice).await?;
     let (mut consumer, mut both, mut drains) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=options.rounds {
         let alone = consume(ground, &loaded, &tool).await?;
@@ -188,23 +190,20 @@ async fn warm(
     rows: usize,
     say: &impl Fn(String),
 ) -> Result<Vec<Push>, BenchError> {
-    let mut pushes: Vec<Push> = Vec::new();
-    let mut best = 0.0;
-    while pushes.len() < WARM_UPS {
-        // In turn, because a single row and a batch go different ways in the server.
-        let rows_per_request = if pushes.len().is_multiple_of(2) { 1 } else { 20 };
-        let push = pusher.push(ground, PushPoint { rows_per_request, in_flight: 16 }, rows).await?;
-        say(format!("warming up, {push}"));
-        let (rate, is_batch) = (push.rows_per_second, rows_per_request > 1);
-        pushes.push(push);
-        if is_batch && pushes.len() > 2 && rate < best * STILL_WARMING {
-            break;
+    let (mut pushes, mut warming) = (Vec::new(), Warming::new(WARM, WARM_UPS));
+    loop {
+        // In turn, because a single row and a batch go different ways in the server. The batches tell whether it is warm.
+        let mut seconds_of_row = f64::INFINITY;
+        for rows_per_request in [1, 20] {
+            let push = pusher.push(ground, PushPoint { rows_per_request, in_flight: 16 }, rows).await?;
+            say(format!("warming up, {push}"));
+            seconds_of_row = push.rows_per_second.recip();
+            pushes.push(push);
         }
-        if is_batch {
-            best = rate.max(best);
+        if !warming.goes_on(seconds_of_row) {
+            return Ok(pushes);
         }
     }
-    Ok(pushes)
 }
 
 async fn sweep(
@@ -241,18 +240,11 @@ fn best_of(pushes: &[Push], count: usize) -> Vec<PushPoint> {
     for push in pushes {
         if points.iter().all(|(_, point)| *point != push.point) {
             let rates = pushes.iter().filter(|other| other.point == push.point).map(|other| other.rows_per_second);
-            points.push((median(rates.collect()), push.point));
+            points.push((Spread::of(rates).map_or(0.0, |rates| rates.median), push.point));
         }
     }
     points.sort_by(|one, other| other.0.total_cmp(&one.0));
     points.into_iter().take(count).map(|(_, point)| point).collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let at = |index: usize| values.get(index).copied().unwrap_or_default();
-    if values.len() % 2 == 1 { at(middle) } else { (at(middle.saturating_sub(1)) + at(middle)) / 2.0 }
 }
 
 async fn consume(ground: &Ground, loaded: &Loaded, tool: &ClientTool) -> Result<Consumption, BenchError> {

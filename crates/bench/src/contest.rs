@@ -15,12 +15,13 @@ use crate::load::Loaded;
 use crate::results::Results;
 use crate::rounds::order;
 use crate::run::Run;
+use crate::warming::Warming;
 
 /// A run with more records than that takes too long to warm the servers up with.
 const LONG: u64 = 1_000_000;
 /// The servers are warm when a run costs them at least this part of the cheapest one before it.
-const STILL_WARMING: f64 = 0.95;
-/// The servers count as warm after so many runs, whatever those show.
+const WARM: f64 = 0.95;
+/// The servers count as warm after so many runs.
 const WARM_UPS: usize = 5;
 
 /// What runs once in each round.
@@ -65,7 +66,12 @@ impl Ground {
         for round in 1..=rounds {
             runs.extend(order(cases.len(), round).into_iter().map(|place| (round, cases.get(place))));
         }
-        let warm_ups = self.warm_up(&cases, voice).await?;
+        // Not the smallest one, which would leave them cold, and not the largest one, which takes long.
+        let size = |case: &&Case| Reverse(Some(case.topic.records).filter(|records| *records <= LONG));
+        let warm_ups = match cases.iter().min_by_key(size) {
+            Some(case) => self.warm_up(case, voice).await?,
+            None => Vec::new(),
+        };
         let mut found = Found { cases: cases.clone(), comparison: Vec::new(), runs: warm_ups };
         let mut path = PathBuf::new();
         let all = runs.len();
@@ -81,23 +87,18 @@ impl Ground {
         Ok((found, path))
     }
 
-    /// Runs a large case until the servers' compilers have nothing left to win.
-    pub(crate) async fn warm_up(&self, cases: &[Case], voice: &Voice) -> Result<Vec<Run>, BenchError> {
-        // Not the smallest one, which would leave them cold, and not the largest one, which takes long.
-        let size = |case: &&Case| Reverse(Some(case.topic.records).filter(|records| *records <= LONG));
-        let Some(case) = cases.iter().min_by_key(size) else { return Ok(Vec::new()) };
-        let mut runs = Vec::new();
-        let mut cheapest = f64::INFINITY;
-        while runs.len() < WARM_UPS {
+    /// Runs a case until the servers' compilers have nothing left to win.
+    pub(crate) async fn warm_up(&self, case: &Case, voice: &Voice) -> Result<Vec<Run>, BenchError> {
+        let (mut runs, mut warming) = (Vec::new(), Warming::new(WARM, WARM_UPS));
+        loop {
             let run = Run { is_warm_up: true, ..Drain { ground: self, case, voice }.run().await? };
+            // Whoever listens no more does not stop the contest.
             let _ = voice.send(run.line());
             let cost = run.cpu_us_per_record.servers();
             runs.push(run);
-            if cost > cheapest * STILL_WARMING {
-                break;
+            if !warming.goes_on(cost) {
+                return Ok(runs);
             }
-            cheapest = cheapest.min(cost);
         }
-        Ok(runs)
     }
 }

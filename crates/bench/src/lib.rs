@@ -3,7 +3,7 @@
 //! - What is read: [`records`] makes the records, [`load`] puts them on a topic of the [`ground`], a real Kafka and a real
 //!   Cassandra, and [`expected`] is what has to become of them.
 //! - Who reads: a [`contender`], ours or that of a [`peer`].
-//! - What is done: a [`drain`] is one run, a [`contest`] is [`rounds`] of several, as a [`plan`] says; a [`replay`] is of
+//! - What is done: a [`drain`] is one run, a [`contest`] is [`rounds`] of several behind [`warming`], as a [`plan`] says; a [`replay`] is of
 //!   dead letters.
 //! - What is possible at all: [`ceiling`], with [`client_tool`] and [`native`] in the place of any pipeline.
 //! - How prompt: [`latency`] sends by a schedule and looks for the rows. What publishing costs: [`produce`]. What doing nothing
@@ -47,6 +47,7 @@ mod run;
 mod sampler;
 mod statistics;
 pub mod table;
+mod warming;
 
 pub use build::{Built, Layer};
 pub use ceiling::{Both, CeilingOptions, Ceilings, Consumption, Push, PushPoint, ceilings};
@@ -73,6 +74,7 @@ pub use results::Results;
 pub use run::{CpuPerRecord, End, Run};
 pub use sampler::{Sampler, Snapshot, Span, Usage};
 pub use statistics::Spread;
+pub use warming::Warming;
 
 /// Lines for whoever watches a run.
 pub type Voice = tokio::sync::mpsc::UnboundedSender<String>;

@@ -38,7 +38,7 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
         return Ok(section);
     };
     let Limits { finals, best, consumer, both, drains } = source.found()?;
-    let rounds = Spread::of([both.len() as f64]).map_or(0.0, |rounds| rounds.median);
+    let rounds = both.len();
     section.from(
         source,
         &format!("ceilings --records {} --rounds {rounds}", source.setting("records").unwrap_or_default()),

@@ -1,6 +1,6 @@
 //! `cargo xtask bench latency`.
 
-use ::bench::{Acknowledged, Contender, LatencyOptions, LatencyRun, Summary, latency};
+use ::bench::{Acknowledged, Contender, LatencyOptions, LatencyRun, Summary, Warming, latency};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -14,8 +14,8 @@ use crate::table;
 /// Records a second of the runs that warm the servers up.
 const WARM_UP_RATE: u64 = 5_000;
 /// The servers are warm when the median of such a run is at least this part of the shortest one before it.
-const STILL_WARMING: f64 = 0.8;
-/// The servers count as warm after so many runs, whatever those show.
+const WARM: f64 = 0.8;
+/// The servers count as warm after so many runs.
 const WARM_UPS: usize = 5;
 
 /// Arguments of `bench latency`.
@@ -71,16 +71,14 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
             let ground = ground(&voice).await?;
             let Some(first) = contenders.first() else { return Ok(None) };
             let options = |rate, seconds| LatencyOptions { rate, warm_up_seconds: arguments.warm_up, seconds };
-            let mut warm_up = Vec::new();
-            let mut shortest = f64::INFINITY;
-            while warm_up.len() < WARM_UPS {
+            let (mut warm_up, mut warming) = (Vec::new(), Warming::new(WARM, WARM_UPS));
+            loop {
                 let run = latency(&ground, first, options(WARM_UP_RATE, arguments.warm_up.max(1)), &voice).await?;
                 let median = run.visible.map_or(f64::INFINITY, |visible| visible.p50_ms);
                 warm_up.push(run);
-                if median > shortest * STILL_WARMING {
+                if !warming.goes_on(median) {
                     break;
                 }
-                shortest = median;
             }
             let (mut runs, mut failed) = (Vec::new(), Vec::new());
             for rate in rates {
