@@ -38,7 +38,9 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
         section.unmeasured("latency --contender all");
         return Ok(section);
     };
-    let found: Latencies = source.found()?;
+    let mut found: Latencies = source.found()?;
+    // Side by side, not in the order of the measurements.
+    found.runs.sort_by_key(|run| run.options.rate);
     let mut names: Vec<&str> = Vec::new();
     let mut rates: Vec<u64> = Vec::new();
     for run in &found.runs {

@@ -1,6 +1,8 @@
 //! `cargo xtask bench latency`.
 
-use ::bench::{Acknowledged, Contender, LatencyOptions, LatencyRun, Summary, Warming, latency};
+use ::bench::{
+    Acknowledged, BenchError, Contender, Ground, LatencyOptions, LatencyRun, Summary, Voice, Warming, latency,
+};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -38,10 +40,10 @@ pub(crate) struct Arguments {
 }
 
 /// Everything that was measured, in the order in which it was.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Measured {
     contenders: Vec<Contender>,
-    /// Of ours, for the servers' compilers; they do not count.
+    /// For the servers' compilers; they do not count.
     warm_up: Vec<LatencyRun>,
     runs: Vec<LatencyRun>,
     failed: Vec<FailedRun>,
@@ -69,39 +71,58 @@ pub(crate) async fn run(arguments: Arguments, stage: &mut Stage) -> Result<Exit,
     let measured = stage
         .attend(async move |voice| {
             let ground = ground(&voice).await?;
-            let Some(first) = contenders.first() else { return Ok(None) };
-            let options = |rate, seconds| LatencyOptions { rate, warm_up_seconds: arguments.warm_up, seconds };
-            let (mut warm_up, mut warming) = (Vec::new(), Warming::new(WARM, WARM_UPS));
-            loop {
-                let run = latency(&ground, first, options(WARM_UP_RATE, arguments.warm_up.max(1)), &voice).await?;
-                let median = run.visible.map_or(f64::INFINITY, |visible| visible.p50_ms);
-                warm_up.push(run);
-                if !warming.goes_on(median) {
-                    break;
-                }
-            }
-            let (mut runs, mut failed) = (Vec::new(), Vec::new());
-            for rate in rates {
-                for contender in &contenders {
-                    match latency(&ground, contender, options(rate, arguments.seconds), &voice).await {
-                        Ok(run) => runs.push(run),
-                        Err(error) => {
-                            let (contender, why) = (contender.name.clone(), error.to_string());
-                            // Whoever listens no more does not stop the run.
-                            let _ = voice.send(format!("{contender} at {rate} records/s: {why}"));
-                            failed.push(FailedRun { contender, rate, why });
-                        }
-                    }
-                }
+            let mut measured = Measured::default();
+            for contender in &contenders {
+                measured.add(&ground, contender, &rates, &arguments, &voice).await;
             }
             ground.stop().await?;
-            Ok(Some(Measured { contenders, warm_up, runs, failed }))
+            Ok(Measured { contenders, ..measured })
         })
         .await?;
-    let Some(measured) = measured.flatten() else { return Ok(Exit::Failed) };
+    let Some(measured) = measured else { return Ok(Exit::Failed) };
     let passed = measured.failed.is_empty() && measured.runs.iter().all(|run| run.never_seen == 0);
     stage.finish(told(&measured.runs), &results(measured))?;
     Ok(if passed { Exit::Done } else { Exit::Failed })
+}
+
+impl Measured {
+    /// Measures one contender at all rates, on servers that are warm for what it asks of them: another one asks otherwise.
+    async fn add(
+        &mut self,
+        ground: &Ground,
+        contender: &Contender,
+        rates: &[u64],
+        arguments: &Arguments,
+        voice: &Voice,
+    ) {
+        let options = |rate, seconds| LatencyOptions { rate, warm_up_seconds: arguments.warm_up, seconds };
+        let mut warming = Warming::new(WARM, WARM_UPS);
+        loop {
+            let options = options(WARM_UP_RATE, arguments.warm_up.max(1));
+            let run = match latency(ground, contender, options, voice).await {
+                Ok(run) => run,
+                Err(error) => return self.failed(contender, WARM_UP_RATE, &error, voice),
+            };
+            let median = run.visible.map_or(f64::INFINITY, |visible| visible.p50_ms);
+            self.warm_up.push(run);
+            if !warming.goes_on(median) {
+                break;
+            }
+        }
+        for &rate in rates {
+            match latency(ground, contender, options(rate, arguments.seconds), voice).await {
+                Ok(run) => self.runs.push(run),
+                Err(error) => self.failed(contender, rate, &error, voice),
+            }
+        }
+    }
+
+    fn failed(&mut self, contender: &Contender, rate: u64, error: &BenchError, voice: &Voice) {
+        let (contender, why) = (contender.name.clone(), error.to_string());
+        // Whoever listens no more does not stop the run.
+        let _ = voice.send(format!("{contender} at {rate} records/s: {why}"));
+        self.failed.push(FailedRun { contender, rate, why });
+    }
 }
 
 fn told(runs: &[LatencyRun]) -> String {
@@ -121,7 +142,9 @@ fn told(runs: &[LatencyRun]) -> String {
     ];
     let number = |number: f64, digits: usize| Some(format!("{number:.digits$}"));
     let mut rows = Vec::new();
-    for run in runs {
+    let mut side_by_side: Vec<&LatencyRun> = runs.iter().collect();
+    side_by_side.sort_by_key(|run| run.options.rate);
+    for run in side_by_side {
         let mut row = |measured: &str, samples: f64, times: [Option<f64>; 5], never: Option<u64>| {
             let times = times.map(|time| time.map(|time| format!("{time:.1}")));
             let mut cells = vec![Some(run.contender.clone()), number(run.options.rate as f64, 0)];
