@@ -1,4 +1,7 @@
 //! Sends records when they are due, on a thread of its own, and waits for no acknowledgement.
+//!
+//! Those of one millisecond go together and to one partition, as a producer of many records sends them. A request for each
+//! would cost the broker more than all the rest of a record's way.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,10 +16,14 @@ use crate::failure::BenchError;
 use crate::ground::CLIENT;
 use crate::latency::schedule::Schedule;
 use crate::latency::summary::{Summary, Times};
+use crate::plan::PARTITIONS;
 use crate::records::Recipe;
 
 /// The header that says when a record was due, microseconds since 1970.
 const DUE: &str = "bench.due_us";
+
+/// What is due within it is sent at once.
+const TOGETHER: Duration = Duration::from_millis(1);
 
 /// The beginning of a schedule by both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +61,11 @@ pub(crate) fn send(
     let mut late = Times::new();
     let mut next = 0;
     loop {
+        let woken = Instant::now();
         while next < schedule.records() && beginning.instant + schedule.due(next) <= Instant::now() {
             let due = schedule.due(next);
-            unanswered.push(producer.send(record(recipe, next, topic, beginning.since_1970 + due)));
+            let record = record(recipe, next, topic, beginning.since_1970 + due);
+            unanswered.push(producer.send(NewRecord { partition: Some(partition(due)), ..record }));
             late.record((beginning.instant + due).elapsed());
             next += 1;
         }
@@ -64,7 +73,10 @@ pub(crate) fn send(
             outcome?;
         }
         let pause = match next < schedule.records() {
-            true => (beginning.instant + schedule.due(next)).saturating_duration_since(Instant::now()),
+            true => {
+                let due = beginning.instant + schedule.due(next);
+                due.max(woken + TOGETHER).saturating_duration_since(Instant::now())
+            }
             false if unanswered.is_empty() => return Ok(Sent { records: next, late: late.summary() }),
             false => Duration::from_millis(1),
         };
@@ -72,6 +84,12 @@ pub(crate) fn send(
             return Ok(Sent { records: next, late: late.summary() });
         }
     }
+}
+
+/// The partitions take turns, a millisecond each.
+fn partition(due: Duration) -> i32 {
+    let turn = due.as_nanos() / TOGETHER.as_nanos() % u128::from(PARTITIONS.unsigned_abs());
+    i32::try_from(turn).unwrap_or_default()
 }
 
 fn record(recipe: &Recipe, index: u64, topic: &Arc<str>, due: Duration) -> NewRecord {
