@@ -1,6 +1,5 @@
 //! Cases one after another in rounds: contenders on one topic, or one contender on several, or by several processes.
 
-use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -48,9 +47,23 @@ pub struct Found {
     pub runs: Vec<Run>,
 }
 
+/// A case of each contender. Not the smallest one, which would leave the servers cold, and not the largest one, which takes long.
+fn warming_up(cases: &[Case]) -> Vec<&Case> {
+    let size = |case: &Case| Some(case.topic.records).filter(|records| *records <= LONG);
+    let mut chosen: Vec<&Case> = Vec::new();
+    for case in cases {
+        match chosen.iter_mut().find(|other| other.contender.name == case.contender.name) {
+            Some(other) if size(case) > size(other) => *other = case,
+            Some(_) => {}
+            None => chosen.push(case),
+        }
+    }
+    chosen
+}
+
 impl Ground {
-    /// Runs every case once in each of `rounds`, and before that a large one until it costs the servers no less than before. The
-    /// results that `head` makes of what was found so far are written to `folder` after each run of a round.
+    /// Runs every case once in each of `rounds`, and before that a large one of each contender until it costs the servers no less
+    /// than before: they compile what one contender asks of them, and not what the next one will. The results that `head` makes of what was found so far are written to `folder` after each run of a round.
     ///
     /// # Errors
     /// A server does not answer, or a contender cannot be started. What was found before that is written.
@@ -66,12 +79,10 @@ impl Ground {
         for round in 1..=rounds {
             runs.extend(order(cases.len(), round).into_iter().map(|place| (round, cases.get(place))));
         }
-        // Not the smallest one, which would leave them cold, and not the largest one, which takes long.
-        let size = |case: &&Case| Reverse(Some(case.topic.records).filter(|records| *records <= LONG));
-        let warm_ups = match cases.iter().min_by_key(size) {
-            Some(case) => self.warm_up(case, voice).await?,
-            None => Vec::new(),
-        };
+        let mut warm_ups = Vec::new();
+        for case in warming_up(&cases) {
+            warm_ups.extend(self.warm_up(case, voice).await?);
+        }
         let mut found = Found { cases: cases.clone(), comparison: Vec::new(), runs: warm_ups };
         let mut path = PathBuf::new();
         let all = runs.len();
@@ -100,5 +111,36 @@ impl Ground {
                 return Ok(runs);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::expected::Expected;
+    use crate::records::Recipe;
+
+    fn case(contender: &str, records: u64) -> Case {
+        let expected = Arc::new(Expected::default());
+        let topic = Loaded {
+            topic: format!("{records} records"),
+            recipe: Recipe::default(),
+            records,
+            partitions: 1,
+            value_bytes: 0,
+            seconds: 0.0,
+            expected,
+        };
+        let name = format!("{contender}, {records} records");
+        Case { name, contender: Contender::ours(contender, Path::new(""), &[]), topic, processes: 1 }
+    }
+
+    #[test]
+    fn each_contender_warms_up_by_the_largest_case_that_does_not_take_too_long() {
+        let cases = [case("a", 10), case("a", 4 * LONG), case("b", 10), case("a", LONG), case("b", 10), case("a", 100)];
+        let names: Vec<&str> = warming_up(&cases).into_iter().map(|case| &*case.name).collect();
+        assert_eq!(names, ["a, 1000000 records", "b, 10 records"]);
     }
 }
