@@ -63,7 +63,8 @@ fn warming_up(cases: &[Case]) -> Vec<&Case> {
 
 impl Ground {
     /// Runs every case once in each of `rounds`, and before that a large one of each contender until it costs the servers no less
-    /// than before: they compile what one contender asks of them, and not what the next one will. The results that `head` makes of what was found so far are written to `folder` after each run of a round.
+    /// than before: they compile what one contender asks of them, and not what the next one will. The results that `head` makes
+    /// of what was found so far are written to `folder` after each run of a round.
     ///
     /// # Errors
     /// A server does not answer, or a contender cannot be started. What was found before that is written.

@@ -1,7 +1,7 @@
 //! Sends records when they are due, on a thread of its own, and waits for no acknowledgement.
 //!
-//! Those of one millisecond go together and to one partition, as a producer of many records sends them. A request for each
-//! would cost the broker more than all the rest of a record's way.
+//! Those that are due when it wakes up, once a millisecond at most, go together and to one partition, as a producer of many
+//! records sends them; the partitions take turns. A request for each would cost the broker more than the rest of a record's way.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -22,7 +22,7 @@ use crate::records::Recipe;
 /// The header that says when a record was due, microseconds since 1970.
 const DUE: &str = "bench.due_us";
 
-/// What is due within it is sent at once.
+/// From one wake-up to the next at least.
 const TOGETHER: Duration = Duration::from_millis(1);
 
 /// The beginning of a schedule by both clocks.
@@ -60,12 +60,12 @@ pub(crate) fn send(
     let mut unanswered = FuturesUnordered::new();
     let mut late = Times::new();
     let mut next = 0;
+    let mut partitions = (0..PARTITIONS).cycle();
     loop {
-        let woken = Instant::now();
+        let (woken, partition) = (Instant::now(), partitions.next());
         while next < schedule.records() && beginning.instant + schedule.due(next) <= Instant::now() {
             let due = schedule.due(next);
-            let record = record(recipe, next, topic, beginning.since_1970 + due);
-            unanswered.push(producer.send(NewRecord { partition: Some(partition(due)), ..record }));
+            unanswered.push(producer.send(record(recipe, next, topic, partition, beginning.since_1970 + due)));
             late.record((beginning.instant + due).elapsed());
             next += 1;
         }
@@ -86,14 +86,9 @@ pub(crate) fn send(
     }
 }
 
-/// The partitions take turns, a millisecond each.
-fn partition(due: Duration) -> i32 {
-    let turn = due.as_nanos() / TOGETHER.as_nanos() % u128::from(PARTITIONS.unsigned_abs());
-    i32::try_from(turn).unwrap_or_default()
-}
-
-fn record(recipe: &Recipe, index: u64, topic: &Arc<str>, due: Duration) -> NewRecord {
+fn record(recipe: &Recipe, index: u64, topic: &Arc<str>, partition: Option<i32>, due: Duration) -> NewRecord {
     let mut record = recipe.record(index, topic);
+    record.partition = partition;
     record.timestamp_ms = i64::try_from(due.as_millis()).ok();
     record.headers.push(DUE, due.as_micros().to_string());
     record
