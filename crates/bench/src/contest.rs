@@ -99,16 +99,16 @@ impl Ground {
         Ok((found, path))
     }
 
-    /// Runs a case until the servers' compilers have nothing left to win.
+    /// Runs a case until the servers' compilers have nothing left to win, or it fails: what brings no rows warms nothing up.
     pub(crate) async fn warm_up(&self, case: &Case, voice: &Voice) -> Result<Vec<Run>, BenchError> {
         let (mut runs, mut warming) = (Vec::new(), Warming::new(WARM, WARM_UPS));
         loop {
             let run = Run { is_warm_up: true, ..Drain { ground: self, case, voice }.run().await? };
             // Whoever listens no more does not stop the contest.
             let _ = voice.send(run.line());
-            let cost = run.cpu_us_per_record.servers();
+            let is_enough = !run.passed || !warming.goes_on(run.cpu_us_per_record.servers());
             runs.push(run);
-            if !warming.goes_on(cost) {
+            if is_enough {
                 return Ok(runs);
             }
         }
