@@ -13,6 +13,7 @@ mod flood;
 mod floodgate;
 mod gate;
 mod hand;
+mod intake;
 mod metrics;
 mod progress;
 mod settings;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cassandra::{CassandraError, Session, UserTable};
-use kafka::{Admin, ClientError, ConsumeError, GroupConsumer, Options, Producer, Status, UNREACHABLE_REMEDY};
+use kafka::{Admin, ClientError, ConsumeError, GroupConsumer, Options, Producer, Status, UNREACHABLE_REMEDY, Work};
 use schema::dead_letter::App;
 use service::health::{Health, MAIN_LOOP};
 use service::shutdown::Shutdown;
@@ -15,11 +15,12 @@ use tokio::task::JoinSet;
 use crate::dead_letters::{DLQ, DeadLetters, Unsent};
 use crate::floodgate::Floodgate;
 use crate::gate::Gate;
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::progress::{Progress, Standing};
 use crate::settings::ProcessorSettings;
 use crate::trouble::Trouble;
-use crate::worker::{Intake, Line, work};
+use crate::worker::{Line, work};
 use crate::writer::{CASSANDRA, Writer, remedy};
 
 /// Workers of a shard when `CASSANDRA_MAX_IN_FLIGHT` is 0: few enough that batches fill up under load, enough to keep a node
@@ -165,7 +166,7 @@ impl Shard {
         }
     }
 
-    fn line(&self, table: UserTable, dlq_partitions: i32, intake: Intake) -> Line {
+    fn line(&self, table: UserTable, dlq_partitions: i32, intake: Intake<Work>) -> Line {
         let kafka = &self.settings.kafka;
         Line {
             intake,

@@ -2,8 +2,7 @@
 //!
 //! No timers: under light load a batch is one record, under heavy load it is full.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,12 +13,11 @@ use schema::fault::Fault;
 use schema::headers::REPLAY_ID;
 use schema::record::Record;
 use schema::row::{UserRow, row_of};
-use tokio::sync::Mutex;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::dead_letters::{DeadLetters, UnderWay, Unsent};
 use crate::floodgate::Floodgate;
 use crate::hand::Hand;
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::writer::Writer;
 
@@ -28,37 +26,11 @@ const TAKE: usize = 64;
 
 /// What the workers of one shard share.
 pub(crate) struct Line {
-    pub(crate) intake: Intake,
+    pub(crate) intake: Intake<Work>,
     pub(crate) writer: Writer<UserTable>,
     pub(crate) dead_letters: Rc<DeadLetters>,
     pub(crate) floodgate: Arc<Floodgate>,
     pub(crate) metrics: Metrics,
-}
-
-/// What the consumer has handed out and no worker has taken.
-pub(crate) struct Intake {
-    /// One worker waits here, the others behind it.
-    arriving: Mutex<UnboundedReceiver<Vec<Work>>>,
-    arrived: RefCell<VecDeque<Work>>,
-}
-
-impl Intake {
-    pub(crate) fn new(arriving: UnboundedReceiver<Vec<Work>>) -> Self {
-        Self { arriving: Mutex::new(arriving), arrived: RefCell::default() }
-    }
-
-    /// Waits for work and takes at most `most` into `taken`; false when there is none and none will come. Safe to cancel.
-    async fn take(&self, most: usize, taken: &mut Vec<Work>) -> bool {
-        let mut arriving = self.arriving.lock().await;
-        if self.arrived.borrow().is_empty() {
-            let Some(arrived) = arriving.recv().await else { return false };
-            self.arrived.borrow_mut().extend(arrived);
-        }
-        let mut arrived = self.arrived.borrow_mut();
-        let most = most.min(arrived.len());
-        taken.extend(arrived.drain(..most));
-        true
-    }
 }
 
 /// Rows that share their first replica, with their records' places in what was taken.
