@@ -1,32 +1,32 @@
 //! What the consumer has handed out and no worker has taken.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// See the module's page.
-pub(crate) struct Intake<T> {
-    /// One worker waits here, the others behind it.
-    arriving: Mutex<UnboundedReceiver<Vec<T>>>,
-    arrived: RefCell<VecDeque<T>>,
+/// See the module's page. One worker waits for what arrives, the others behind it.
+pub(crate) struct Intake<T>(Mutex<Queue<T>>);
+
+struct Queue<T> {
+    arriving: UnboundedReceiver<Vec<T>>,
+    arrived: VecDeque<T>,
 }
 
 impl<T> Intake<T> {
     pub(crate) fn new(arriving: UnboundedReceiver<Vec<T>>) -> Self {
-        Self { arriving: Mutex::new(arriving), arrived: RefCell::default() }
+        Self(Mutex::new(Queue { arriving, arrived: VecDeque::new() }))
     }
 
     /// Waits for something and takes what there is, at most `most`, into `taken`; false when there is nothing and nothing will
     /// come. Safe to cancel.
     pub(crate) async fn take(&self, most: usize, taken: &mut Vec<T>) -> bool {
-        let mut arriving = self.arriving.lock().await;
-        if self.arrived.borrow().is_empty() {
-            let Some(arrived) = arriving.recv().await else { return false };
-            self.arrived.borrow_mut().extend(arrived);
+        let mut queue = self.0.lock().await;
+        let Queue { arriving, arrived } = &mut *queue;
+        if arrived.is_empty() {
+            let Some(first) = arriving.recv().await else { return false };
+            arrived.extend(first);
         }
-        let mut arrived = self.arrived.borrow_mut();
         // What is handed over at once seldom makes whole batches.
         while arrived.len() < most
             && let Ok(more) = arriving.try_recv()
