@@ -1,6 +1,6 @@
 //! What the machine and the servers give at most, whoever asks: the client library's own consumer reading the topic, the
 //! leanest loop writing the rows, and both at once. A pipeline does both, so its efficiency is its rate over the last: each round
-//! has a drain of ours too.
+//! has a drain of ours too, and the loop once more at its cost.
 //!
 //! - [`rows`] are made ready before any clock starts, by the processor's own code.
 //! - [`closed_loop`] pushes them.
@@ -11,6 +11,7 @@ mod point;
 mod rows;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use schema::record::{NewRecord, Record};
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,9 @@ pub struct Ceilings {
     pub drain_warm_up: Vec<Run>,
     /// The same topic drained by ours, once after each of `both`.
     pub drains: Vec<Run>,
+    /// The best point by a loop that computes for each row as long as the drain before it took of the processor, once after each
+    /// of `drains`: what is left of the ceiling for a client of that cost.
+    pub working: Vec<Push>,
 }
 
 /// One run of the client library's own consumer.
@@ -153,7 +157,7 @@ pub async fn ceilings(
     };
     let case = Case { name: ours.name.clone(), contender: ours, topic: loaded.clone(), processes: 1 };
     let drain_warm_up = ground.warm_up(&case, voice).await?;
-    let (mut consumer, mut both, mut drains) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut consumer, mut both, mut drains, mut working) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 1..=options.rounds {
         let alone = consume(ground, &loaded, &tool).await?;
         say(format!("consumer alone: {:.0} records/s, {:.2} us", alone.records_per_second, alone.client_cpu_us));
@@ -163,9 +167,13 @@ pub async fn ceilings(
         both.push(together);
         let drain = Run { round, ..Drain { ground, case: &case, voice }.run().await? };
         say(drain.line());
+        let as_long = Duration::from_secs_f64(drain.cpu_us_per_record.contender / 1e6);
+        let push = pusher.push_with(ground, best, usize::MAX, as_long).await?;
+        say(format!("computing as long as that drain, {push}"));
         drains.push(drain);
+        working.push(push);
     }
-    Ok(Ceilings { options, loaded, warm_up, sweep, finals, best, consumer, both, drain_warm_up, drains })
+    Ok(Ceilings { options, loaded, warm_up, sweep, finals, best, consumer, both, drain_warm_up, drains, working })
 }
 
 async fn rows_of(loaded: &Loaded) -> Result<Rows, BenchError> {
@@ -280,7 +288,7 @@ async fn at_once(
         let run = reading.end();
         (run, std::time::Instant::now())
     });
-    let (pushed, written_at) = pusher.go(best).await?;
+    let (pushed, written_at) = pusher.go(best, Duration::ZERO).await?;
     let (run, read_at) = read.await?;
     let (run, after) = (run?, sampler.sample());
     let span = after.since(&before);

@@ -14,12 +14,12 @@ use crate::load::Loaded;
 use crate::results::Results;
 use crate::rounds::order;
 use crate::run::Run;
-use crate::warming::Warming;
 
 /// A run with more records than that takes too long to warm the servers up with.
 const LONG: u64 = 1_000_000;
-/// The servers are warm when a run costs them at least this part of the cheapest one before it.
-const WARM: f64 = 0.95;
+/// The servers are warm when they compile their own code in no more of their CPU time, percent. What a run costs them would not
+/// tell on a rented machine, which is half as fast from one minute to the next.
+const WARM: f64 = 3.0;
 /// The servers count as warm after so many runs.
 const WARM_UPS: usize = 5;
 
@@ -62,9 +62,9 @@ fn warming_up(cases: &[Case]) -> Vec<&Case> {
 }
 
 impl Ground {
-    /// Runs every case once in each of `rounds`, and before that a large one of each contender until it costs the servers no less
-    /// than before: they compile what one contender asks of them, and not what the next one will. The results that `head` makes
-    /// of what was found so far are written to `folder` after each run of a round.
+    /// Runs every case once in each of `rounds`, and before that a large one of each contender until the servers are warm: they
+    /// compile what one contender asks of them, and not what the next one will. The results that `head` makes of what was found
+    /// so far are written to `folder` after each run of a round.
     ///
     /// # Errors
     /// A server does not answer, or a contender cannot be started. What was found before that is written.
@@ -99,19 +99,20 @@ impl Ground {
         Ok((found, path))
     }
 
-    /// Runs a case until the servers' compilers have nothing left to win, or it fails: what brings no rows warms nothing up.
+    /// Runs a case until the servers' compilers have next to nothing left to do, or it fails: what brings no rows warms nothing up.
     pub(crate) async fn warm_up(&self, case: &Case, voice: &Voice) -> Result<Vec<Run>, BenchError> {
-        let (mut runs, mut warming) = (Vec::new(), Warming::new(WARM, WARM_UPS));
-        loop {
+        let mut runs = Vec::new();
+        for _ in 0..WARM_UPS {
             let run = Run { is_warm_up: true, ..Drain { ground: self, case, voice }.run().await? };
             // Whoever listens no more does not stop the contest.
             let _ = voice.send(run.line());
-            let is_enough = !run.passed || !warming.goes_on(run.cpu_us_per_record.servers());
+            let is_enough = !run.passed || run.compiling_percent <= WARM;
             runs.push(run);
             if is_enough {
-                return Ok(runs);
+                break;
             }
         }
+        Ok(runs)
     }
 }
 

@@ -66,6 +66,19 @@ pub(crate) fn run_seconds(pid: u32) -> Option<f64> {
     Some(threads.filter_map(of).sum::<u64>() as f64 / 1e9)
 }
 
+/// How long the threads in which a Java process compiles its own code were on a processor, seconds.
+pub(crate) fn compiler_seconds(pid: u32) -> Option<f64> {
+    let folder = format!("/proc/{pid}/task");
+    let of = |thread: u32| {
+        let name = std::fs::read_to_string(format!("{folder}/{thread}/comm")).ok()?;
+        // The kernel keeps the first 15 characters of `C2 CompilerThread0`.
+        let compiles = name.contains("CompilerThre");
+        compiles.then(|| run_nanoseconds(&std::fs::read_to_string(format!("{folder}/{thread}/schedstat")).ok()?))?
+    };
+    let threads = numbers(Path::new(&folder)).ok()?;
+    Some(threads.filter_map(of).sum::<u64>() as f64 / 1e9)
+}
+
 /// The first field of a thread's `schedstat`.
 fn run_nanoseconds(schedstat: &str) -> Option<u64> {
     schedstat.split_whitespace().next()?.parse().ok()
@@ -157,6 +170,7 @@ mod tests {
         assert_eq!(run_nanoseconds("1500 20 3\n"), Some(1_500));
         let ticks = Stat::of(own).unwrap().ticks as f64 / ticks_per_second();
         assert!(run_seconds(own).is_none_or(|seconds| seconds > 0.0 && seconds < ticks + 60.0));
+        assert_eq!((compiler_seconds(own), compiler_seconds(0)), (Some(0.0), None), "no thread of this one compiles");
         assert!(switches(own).iter().any(|(thread, ..)| *thread == own));
         assert_eq!(
             named("voluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t3\n", "nonvoluntary_ctxt_switches:"),

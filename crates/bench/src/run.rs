@@ -114,6 +114,8 @@ pub struct Run {
     pub cpu_us_per_record: CpuPerRecord,
     /// CPU time between 20 % and 80 % of the rows.
     pub steady_cpu_us_per_record: Option<CpuPerRecord>,
+    /// CPU time of the servers in which they compiled their own code, percent. They are warm when it is next to nothing.
+    pub compiling_percent: f64,
     /// CPU seconds of the contender until its first row.
     pub start_cpu_seconds: Option<f64>,
     /// Peak of the resident memory of all its processes, MiB.
@@ -155,6 +157,8 @@ pub(crate) struct Seen {
     /// When the clock stopped.
     pub(crate) stopped: Point,
     pub(crate) curve: Curve,
+    /// CPU seconds in which the servers compiled their own code.
+    pub(crate) compiling: f64,
     pub(crate) usage: Usage,
     /// Of the machine, from start to stop.
     pub(crate) span: Span,
@@ -192,6 +196,7 @@ impl Run {
             steady_rows_per_second: steady.map(|steady| steady.rate()),
             cpu_us_per_record: CpuPerRecord::of(seen.stopped, records),
             steady_cpu_us_per_record: steady.map(|steady| CpuPerRecord::of(steady, steady.rows)),
+            compiling_percent: 100.0 * seen.compiling / (seen.stopped.kafka + seen.stopped.cassandra).max(f64::EPSILON),
             start_cpu_seconds: seen.first_row.map(|point| point.contender),
             peak_resident_mib: mib(seen.usage.peak_resident_bytes as f64),
             voluntary_switches_per_record: seen.usage.voluntary_switches as f64 / records,

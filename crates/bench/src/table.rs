@@ -11,7 +11,11 @@ impl Run {
     /// The run in one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let what = if self.is_warm_up { "warm-up".to_owned() } else { format!("round {}", self.round) };
+        let what = if self.is_warm_up {
+            format!("warm-up, servers compile for {:.1} % of their CPU time", self.compiling_percent)
+        } else {
+            format!("round {}", self.round)
+        };
         let number = |figure: Option<f64>, digits| figure.map_or("-".to_owned(), |figure| format!("{figure:.digits$}"));
         let disturbed =
             if self.steal_percent > 2.0 { format!(", steal {:.1} %", self.steal_percent) } else { String::new() };

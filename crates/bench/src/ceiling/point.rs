@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -96,12 +96,12 @@ impl Pusher {
     }
 
     /// Pushes what was made ready; when the last answer had come.
-    pub(crate) async fn go(&mut self, point: PushPoint) -> Result<(Pass, Instant), BenchError> {
+    pub(crate) async fn go(&mut self, point: PushPoint, work_per_row: Duration) -> Result<(Pass, Instant), BenchError> {
         let missing = || BenchError::Unreadable("a push was broken off before this one".to_owned());
         let mut connection = self.connection.take().ok_or_else(missing)?;
         let frames = self.frames.clone().ok_or_else(missing)?;
         let push = move || {
-            let pass = closed_loop::push(&mut connection, &frames, point.in_flight);
+            let pass = closed_loop::push(&mut connection, &frames, point.in_flight, work_per_row);
             (pass, Instant::now(), connection)
         };
         let (pass, at, connection) = tokio::task::spawn_blocking(push).await?;
@@ -111,11 +111,22 @@ impl Pusher {
 
     /// All of it, measured.
     pub(crate) async fn push(&mut self, ground: &Ground, point: PushPoint, rows: usize) -> Result<Push, BenchError> {
+        self.push_with(ground, point, rows, Duration::ZERO).await
+    }
+
+    /// The same by a client that computes for so long for each row.
+    pub(crate) async fn push_with(
+        &mut self,
+        ground: &Ground,
+        point: PushPoint,
+        rows: usize,
+        work_per_row: Duration,
+    ) -> Result<Push, BenchError> {
         let at_rest = self.make_ready(ground, point, rows).await?;
         let rows = self.frames.as_ref().map_or(0, |frames| frames.rows);
         let sampler = Sampler::start(&ground.servers()?)?;
         let before = sampler.sample();
-        let (pass, _) = self.go(point).await?;
+        let (pass, _) = self.go(point, work_per_row).await?;
         let span = sampler.sample().since(&before);
         let per_row = |seconds: f64| seconds * 1e6 / rows.max(1) as f64;
         let seconds = pass.took.as_secs_f64();

@@ -20,6 +20,8 @@ pub(crate) struct Limits {
     both: Vec<Both>,
     #[serde(default)]
     drains: Vec<Drained>,
+    #[serde(default)]
+    working: Vec<Push>,
 }
 
 impl Limits {
@@ -37,7 +39,7 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
         section.unmeasured("ceilings");
         return Ok(section);
     };
-    let Limits { finals, best, consumer, both, drains } = source.found()?;
+    let Limits { finals, best, consumer, both, drains, working } = source.found()?;
     let rounds = both.len();
     section.from(
         source,
@@ -57,16 +59,19 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
         of(&mut consumer.iter().map(|run| run.kafka_cpu_us), 2),
         "-".to_owned(),
     ]];
-    for point in points {
-        let pushes = || finals.iter().filter(|push| push.point == point);
-        let mark = if point == best { ", the best" } else { "" };
-        rows.push(vec![
-            format!("rows pushed, {} a request, {} under way{mark}", point.rows_per_request, point.in_flight),
-            of(&mut pushes().map(|push| push.rows_per_second), 0),
-            of(&mut pushes().map(|push| push.client_cpu_us), 2),
+    let pushed = |pushes: &[&Push], mark: &str| {
+        let PushPoint { rows_per_request, in_flight } = pushes.first()?.point;
+        Some(vec![
+            format!("rows pushed, {rows_per_request} a request, {in_flight} under way{mark}"),
+            of(&mut pushes.iter().map(|push| push.rows_per_second), 0),
+            of(&mut pushes.iter().map(|push| push.client_cpu_us), 2),
             "-".to_owned(),
-            of(&mut pushes().map(|push| push.cassandra_cpu_us), 1),
-        ]);
+            of(&mut pushes.iter().map(|push| push.cassandra_cpu_us), 1),
+        ])
+    };
+    for point in points {
+        let pushes: Vec<&Push> = finals.iter().filter(|push| push.point == point).collect();
+        rows.extend(pushed(&pushes, if point == best { ", the best" } else { "" }));
     }
     rows.push(vec![
         "both at once".to_owned(),
@@ -85,6 +90,7 @@ pub(crate) fn section(sources: &Sources) -> Result<Section, BenchError> {
             of(&mut passed().map(|drain| drain.cpu_us_per_record.cassandra), 1),
         ]);
     }
+    rows.extend(pushed(&working.iter().collect::<Vec<_>>(), ", by a client that computes as long as ours"));
     section.add(&table(&["", "records/s", "clients, us a record", "Kafka", "Cassandra"], &rows));
     Ok(section)
 }
