@@ -6,6 +6,7 @@ use end_to_end::{World, user_record, wait_for};
 use schema::headers;
 use schema::reason::Reason;
 use schema::record::{NewRecord, Record};
+use schema::topics::{TopicSpec, USER_DATA_DLQ};
 use serde_json::{Value, json};
 use service::Exit;
 use uuid::Uuid;
@@ -52,6 +53,22 @@ async fn a_job_that_does_not_wait_is_ended_by_serve() {
     .await;
     assert!(serve.terminate().await.success());
     assert_eq!(processor.stop().await, Exit::Done);
+}
+
+#[tokio::test]
+async fn serve_tells_when_the_topics_own_retention_deletes_dead_letters() {
+    let world = World::without_topics_and_table("kept").await;
+    let kept = TopicSpec { config: &[("retention.ms", "7200000")], ..USER_DATA_DLQ };
+    world.admin().create_topics(&[(&world.kafka().topics.dlq, kept)], 1).await.expect("a topic");
+    world.create_topics().await;
+    healthy(&world, 0..1).await;
+    let serve = world.process_with("dlq-replayer", &["serve"]);
+    wait_for("two hours, less what has passed", async || {
+        let seconds = serve.metric("sluice_replayer_oldest_unresolved_expires_in_seconds").await;
+        if (6_000.0..7_200.0).contains(&seconds) { Ok(()) } else { Err(seconds) }
+    })
+    .await;
+    assert!(serve.terminate().await.success());
 }
 
 /// A dead letter whose write kept failing an hour ago.

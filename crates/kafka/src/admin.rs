@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -15,6 +15,7 @@ use crate::account::Account;
 use crate::error::{Class, ClientError, RequestError, class};
 use crate::queue::{Listed, listed};
 use crate::settings::KafkaSettings;
+use crate::topic_config;
 use crate::topic_ids::TopicIds;
 use crate::way_back::may_be_lost;
 
@@ -158,17 +159,9 @@ impl Admin {
 
     /// What the broker says of a topic's configuration `name`; none where it has no such one.
     pub async fn topic_config(&self, topic: &str, name: &str) -> Result<Option<String>, AdminError> {
-        let client: AdminClient<DefaultClientContext> =
-            self.settings.admin("sluice-admin").create().map_err(ClientError::Config)?;
-        let options = AdminOptions::new().request_timeout(Some(ANSWER));
-        let failed = |source| RequestError { what: "asking for a topic's configuration", source };
-        let answer = client.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await.map_err(failed)?;
-        let mut value = None;
-        for resource in answer {
-            let resource = resource.map_err(|code| failed(KafkaError::AdminOp(code)))?;
-            value = value.or_else(|| resource.get(name).and_then(|entry| entry.value.clone()));
-        }
-        Ok(value)
+        let (topic, name) = (topic.to_owned(), name.to_owned());
+        self.ask("asking for a topic's configuration", move |client| topic_config::value(client, &topic, &name, ANSWER))
+            .await
     }
 
     /// Sets what `group` has committed, with whatever metadata, as a person would by hand. The group must have no members: for

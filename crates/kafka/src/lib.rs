@@ -29,6 +29,7 @@ mod revoke;
 mod settings;
 mod status;
 mod topic;
+mod topic_config;
 mod topic_ids;
 mod transaction;
 mod way_back;

@@ -188,7 +188,7 @@ impl Listed {
     }
 }
 
-fn outcome(response: c::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {
+pub(crate) fn outcome(response: c::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {
     if response.is_error() { Err(response.into()) } else { Ok(()) }
 }
 

@@ -1,0 +1,69 @@
+//! What the broker says of a topic's configuration, through the client that asks everything else. The wrapper has a client of its
+//! own for such questions: a service that asks every minute would build one every minute, with its threads and connections.
+
+use std::ffi::CString;
+use std::time::{Duration, Instant};
+
+use rdkafka::bindings as c;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::queue::{Queue, outcome, text};
+
+/// The value of a topic's configuration `name`; none where it has no such one. The client gives the question up after `limit`.
+/// Blocks.
+pub(crate) fn value<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    name: &str,
+    limit: Duration,
+) -> Result<Option<String>, KafkaError> {
+    let topic = CString::new(topic)?;
+    let answers = Queue::new(client).ok_or_else(|| KafkaError::ClientCreation("no memory".to_owned()))?;
+    let deadline = Instant::now() + limit;
+    let millis = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+    let client = client.client().native_ptr();
+    // SAFETY: client and queue are alive; the name is copied into the resource, which is copied into the question.
+    unsafe {
+        let mut resource =
+            c::rd_kafka_ConfigResource_new(c::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, topic.as_ptr());
+        let options = c::rd_kafka_AdminOptions_new(client, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+        // Refused only when out of range; the client's own limit holds then.
+        c::rd_kafka_AdminOptions_set_request_timeout(options, millis, std::ptr::null_mut(), 0);
+        c::rd_kafka_DescribeConfigs(client, &raw mut resource, 1, options, answers.ptr());
+        c::rd_kafka_AdminOptions_destroy(options);
+        c::rd_kafka_ConfigResource_destroy(resource);
+    }
+    while let Some(event) = answers.poll(deadline.saturating_duration_since(Instant::now())) {
+        if event.kind() == c::RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT {
+            event.error().map_err(KafkaError::AdminOp)?;
+            // SAFETY: the event is alive and owns the result; everything is copied.
+            return unsafe { found(c::rd_kafka_event_DescribeConfigs_result(event.ptr()), name) };
+        }
+    }
+    Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut))
+}
+
+/// # Safety
+/// `result` is null or alive.
+unsafe fn found(result: *const c::rd_kafka_DescribeConfigs_result_t, name: &str) -> Result<Option<String>, KafkaError> {
+    if result.is_null() {
+        return Ok(None);
+    }
+    let mut count = 0;
+    // SAFETY: the result is alive and owns the resources and their entries, whose numbers it tells.
+    unsafe {
+        let resources = c::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
+        if count == 0 {
+            return Ok(None);
+        }
+        let resource = *resources;
+        outcome(c::rd_kafka_ConfigResource_error(resource)).map_err(KafkaError::AdminOp)?;
+        let entries = c::rd_kafka_ConfigResource_configs(resource, &raw mut count);
+        let entry = (0..count)
+            .map(|index| *entries.add(index))
+            .find(|entry| text(c::rd_kafka_ConfigEntry_name(*entry)) == name);
+        let value = entry.map(|entry| c::rd_kafka_ConfigEntry_value(entry));
+        Ok(value.filter(|value| !value.is_null()).map(|value| text(value)))
+    }
+}
