@@ -60,23 +60,22 @@ pub(crate) fn peak_resident_bytes(pid: u32) -> Option<u64> {
 /// How long the threads that a process has now were on a processor, seconds. A clock tick is not exact enough for a short run;
 /// threads that have ended are not in it.
 pub(crate) fn run_seconds(pid: u32) -> Option<f64> {
-    let folder = format!("/proc/{pid}/task");
-    let of = |thread: u32| run_nanoseconds(&std::fs::read_to_string(format!("{folder}/{thread}/schedstat")).ok()?);
-    let threads = numbers(Path::new(&folder)).ok()?;
-    Some(threads.filter_map(of).sum::<u64>() as f64 / 1e9)
+    seconds_of_threads(pid, |_| true)
 }
 
-/// How long the threads in which a Java process compiles its own code were on a processor, seconds.
+/// The same of the threads in which a Java process compiles its own code.
 pub(crate) fn compiler_seconds(pid: u32) -> Option<f64> {
+    // The kernel keeps the first 15 characters of `C2 CompilerThread0`.
+    let compiles = |name: String| name.contains("CompilerThre");
+    seconds_of_threads(pid, |thread| std::fs::read_to_string(format!("{thread}/comm")).is_ok_and(compiles))
+}
+
+/// Of the threads for whose folder in `/proc` this holds.
+fn seconds_of_threads(pid: u32, counts: impl Fn(&str) -> bool) -> Option<f64> {
     let folder = format!("/proc/{pid}/task");
-    let of = |thread: u32| {
-        let name = std::fs::read_to_string(format!("{folder}/{thread}/comm")).ok()?;
-        // The kernel keeps the first 15 characters of `C2 CompilerThread0`.
-        let compiles = name.contains("CompilerThre");
-        compiles.then(|| run_nanoseconds(&std::fs::read_to_string(format!("{folder}/{thread}/schedstat")).ok()?))?
-    };
-    let threads = numbers(Path::new(&folder)).ok()?;
-    Some(threads.filter_map(of).sum::<u64>() as f64 / 1e9)
+    let threads = numbers(Path::new(&folder)).ok()?.map(|thread| format!("{folder}/{thread}"));
+    let of = |thread: String| run_nanoseconds(&std::fs::read_to_string(format!("{thread}/schedstat")).ok()?);
+    Some(threads.filter(|thread| counts(thread)).filter_map(of).sum::<u64>() as f64 / 1e9)
 }
 
 /// The first field of a thread's `schedstat`.
