@@ -18,6 +18,10 @@ pub(crate) fn value<C: ConsumerContext>(
     name: &str,
     limit: Duration,
 ) -> Result<Option<String>, KafkaError> {
+    if topic.is_empty() {
+        // The library makes no resource of it, and would read from the one that is not there.
+        return Err(KafkaError::AdminOp(RDKafkaErrorCode::InvalidTopic));
+    }
     let topic = CString::new(topic)?;
     let answers = Queue::new(client).ok_or_else(|| KafkaError::ClientCreation("no memory".to_owned()))?;
     let deadline = Instant::now() + limit;
