@@ -3,7 +3,7 @@
 //! The client waits without bound for the outcome of a synchronous commit, as long as a broker that hangs; of an asynchronous one
 //! it tells nothing (rust-rdkafka #856). Through the C interface the outcome comes to a queue of ours.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::bindings as c;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -74,31 +74,24 @@ impl CommitRequests {
     /// The outcome of the commit under way; none when there is none, or it is not known within `patience`.
     pub(crate) fn answer(&mut self, patience: Duration) -> Option<Answer> {
         self.under_way.as_ref()?;
-        let deadline = Instant::now() + patience;
-        loop {
-            let event = self.answers.poll(deadline.saturating_duration_since(Instant::now()))?;
-            if event.kind() != c::RD_KAFKA_EVENT_OFFSET_COMMIT {
-                continue;
-            }
-            let sent = self.under_way.take()?;
-            let answered = event.partitions();
-            let outcome = |commitment: &Commitment| -> Result<(), RDKafkaErrorCode> {
-                event.error()?;
-                let of =
-                    answered.iter().find(|of| of.partition == commitment.partition && *of.topic == *commitment.topic);
-                of.map_or(Ok(()), |of| of.error)
-            };
-            let mut failed = None;
-            let mut done = Vec::with_capacity(sent.len());
-            for commitment in sent {
-                match outcome(&commitment) {
-                    Ok(()) => done.push(commitment),
-                    Err(code) => {
-                        failed.get_or_insert((0, KafkaError::ConsumerCommit(code))).0 += 1;
-                    }
+        let event = self.answers.poll_for(c::RD_KAFKA_EVENT_OFFSET_COMMIT, patience)?;
+        let sent = self.under_way.take()?;
+        let answered = event.partitions();
+        let outcome = |commitment: &Commitment| -> Result<(), RDKafkaErrorCode> {
+            event.error()?;
+            let of = answered.iter().find(|of| of.partition == commitment.partition && *of.topic == *commitment.topic);
+            of.map_or(Ok(()), |of| of.error)
+        };
+        let mut failed = None;
+        let mut done = Vec::with_capacity(sent.len());
+        for commitment in sent {
+            match outcome(&commitment) {
+                Ok(()) => done.push(commitment),
+                Err(code) => {
+                    failed.get_or_insert((0, KafkaError::ConsumerCommit(code))).0 += 1;
                 }
             }
-            return Some(Answer { done, failed });
         }
+        Some(Answer { done, failed })
     }
 }

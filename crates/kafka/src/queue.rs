@@ -5,7 +5,7 @@
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings as c;
 use rdkafka::client::{Client, ClientContext};
@@ -50,12 +50,55 @@ impl Queue {
         // SAFETY: the queue is alive; the event is ours.
         NonNull::new(unsafe { c::rd_kafka_queue_poll(self.ptr(), millis) }).map(Event)
     }
+
+    /// The next event of this kind, one of `RD_KAFKA_EVENT_*`; none when it does not come within `patience`. What comes before
+    /// it is dropped.
+    pub(crate) fn poll_for(&self, kind: i32, patience: Duration) -> Option<Event> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let event = self.poll(deadline.saturating_duration_since(Instant::now()))?;
+            if event.kind() == kind {
+                return Some(event);
+            }
+        }
+    }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
         // SAFETY: our reference, given back once.
         unsafe { c::rd_kafka_queue_destroy(self.ptr()) }
+    }
+}
+
+/// How a question is to be asked.
+#[derive(Debug)]
+pub(crate) struct Options(NonNull<c::rd_kafka_AdminOptions_t>);
+
+impl Options {
+    /// Of a question of this kind, which the client gives up after `limit`. None when the library knows no such kind.
+    pub(crate) fn new<C: ConsumerContext>(
+        client: &BaseConsumer<C>,
+        kind: c::rd_kafka_admin_op_t,
+        limit: Duration,
+    ) -> Option<Self> {
+        let millis = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the client is alive; the options are ours.
+        let options = Self(NonNull::new(unsafe { c::rd_kafka_AdminOptions_new(client.client().native_ptr(), kind) })?);
+        // SAFETY: the options are alive. Refused only when out of range; the client's own limit holds then.
+        unsafe { c::rd_kafka_AdminOptions_set_request_timeout(options.ptr(), millis, std::ptr::null_mut(), 0) };
+        Some(options)
+    }
+
+    pub(crate) fn ptr(&self) -> *mut c::rd_kafka_AdminOptions_t {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: ours, given back once.
+        unsafe { c::rd_kafka_AdminOptions_destroy(self.ptr()) }
     }
 }
 

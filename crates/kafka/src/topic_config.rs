@@ -2,13 +2,13 @@
 //! own for such questions: a service that asks every minute would build one every minute, with its threads and connections.
 
 use std::ffi::CString;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::bindings as c;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::queue::{Queue, outcome, text};
+use crate::queue::{Options, Queue, outcome, text};
 
 /// The value of a topic's configuration `name`; none where it has no such one. The client gives the question up after `limit`.
 /// Blocks.
@@ -23,29 +23,24 @@ pub(crate) fn value<C: ConsumerContext>(
         return Err(KafkaError::AdminOp(RDKafkaErrorCode::InvalidTopic));
     }
     let topic = CString::new(topic)?;
-    let answers = Queue::new(client).ok_or_else(|| KafkaError::ClientCreation("no memory".to_owned()))?;
-    let deadline = Instant::now() + limit;
-    let millis = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
-    let client = client.client().native_ptr();
-    // SAFETY: client and queue are alive; the name is copied into the resource, which is copied into the question.
+    let no_memory = || KafkaError::ClientCreation("no memory".to_owned());
+    let answers = Queue::new(client).ok_or_else(no_memory)?;
+    let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
+    let options = Options::new(client, kind, limit).ok_or_else(no_memory)?;
+    // SAFETY: client, options and queue are alive; the name is copied into the resource, which is copied into the question.
     unsafe {
         let mut resource =
             c::rd_kafka_ConfigResource_new(c::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, topic.as_ptr());
-        let options = c::rd_kafka_AdminOptions_new(client, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-        // Refused only when out of range; the client's own limit holds then.
-        c::rd_kafka_AdminOptions_set_request_timeout(options, millis, std::ptr::null_mut(), 0);
-        c::rd_kafka_DescribeConfigs(client, &raw mut resource, 1, options, answers.ptr());
-        c::rd_kafka_AdminOptions_destroy(options);
+        let client = client.client().native_ptr();
+        c::rd_kafka_DescribeConfigs(client, &raw mut resource, 1, options.ptr(), answers.ptr());
         c::rd_kafka_ConfigResource_destroy(resource);
     }
-    while let Some(event) = answers.poll(deadline.saturating_duration_since(Instant::now())) {
-        if event.kind() == c::RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT {
-            event.error().map_err(KafkaError::AdminOp)?;
-            // SAFETY: the event is alive and owns the result; everything is copied.
-            return unsafe { found(c::rd_kafka_event_DescribeConfigs_result(event.ptr()), name) };
-        }
-    }
-    Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut))
+    let event = answers
+        .poll_for(c::RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT, limit)
+        .ok_or(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut))?;
+    event.error().map_err(KafkaError::AdminOp)?;
+    // SAFETY: the event is alive and owns the result; everything is copied.
+    unsafe { found(c::rd_kafka_event_DescribeConfigs_result(event.ptr()), name) }
 }
 
 /// # Safety

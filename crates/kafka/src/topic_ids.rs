@@ -2,13 +2,13 @@
 
 use std::ffi::CString;
 use std::ptr::NonNull;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::bindings as c;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 
 use crate::error::{Class, class_of_code};
-use crate::queue::{Queue, text};
+use crate::queue::{Options, Queue, text};
 
 /// Asks for ids; at most one question is under way.
 #[derive(Debug)]
@@ -31,19 +31,16 @@ impl TopicIds {
         if self.asked || topics.is_empty() {
             return;
         }
+        let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        let Some(options) = Options::new(client, kind, limit) else { return };
         let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(topic.as_str()).ok()).collect();
         let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-        let millis = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
-        let client = client.client().native_ptr();
-        // SAFETY: client and queue are alive; the names are copied into the collection, which is copied into the question.
+        // SAFETY: client, options and queue are alive; the names are copied into the collection, which is copied into the
+        // question.
         unsafe {
             let collection = c::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-            let options =
-                c::rd_kafka_AdminOptions_new(client, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
-            // Refused only when out of range; the client's own limit holds then.
-            c::rd_kafka_AdminOptions_set_request_timeout(options, millis, std::ptr::null_mut(), 0);
-            c::rd_kafka_DescribeTopics(client, collection, options, self.answers.ptr());
-            c::rd_kafka_AdminOptions_destroy(options);
+            let client = client.client().native_ptr();
+            c::rd_kafka_DescribeTopics(client, collection, options.ptr(), self.answers.ptr());
             c::rd_kafka_TopicCollection_destroy(collection);
         }
         self.asked = true;
@@ -52,21 +49,17 @@ impl TopicIds {
     /// The answer to the question under way; none when there is none, or it is not known within `patience`, or the cluster did
     /// not answer. A cluster that refuses the question has no ids for us.
     pub(crate) fn answer(&mut self, patience: Duration) -> Option<Ids> {
-        let deadline = Instant::now() + patience;
-        while self.asked {
-            let event = self.answers.poll(deadline.saturating_duration_since(Instant::now()))?;
-            if event.kind() != c::RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT {
-                continue;
-            }
-            self.asked = false;
-            if let Err(code) = event.error() {
-                tracing::debug!(error = %code, "topic ids are not known");
-                return (class_of_code(code) != Class::Retry).then(Ids::new);
-            }
-            // SAFETY: the event is alive and owns the result; everything is copied.
-            return Some(unsafe { ids(c::rd_kafka_event_DescribeTopics_result(event.ptr())) });
+        if !self.asked {
+            return None;
         }
-        None
+        let event = self.answers.poll_for(c::RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT, patience)?;
+        self.asked = false;
+        if let Err(code) = event.error() {
+            tracing::debug!(error = %code, "topic ids are not known");
+            return (class_of_code(code) != Class::Retry).then(Ids::new);
+        }
+        // SAFETY: the event is alive and owns the result; everything is copied.
+        Some(unsafe { ids(c::rd_kafka_event_DescribeTopics_result(event.ptr())) })
     }
 }
 
