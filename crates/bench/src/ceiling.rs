@@ -36,10 +36,6 @@ use crate::warming::Warming;
 const ROWS_PER_REQUEST: [usize; 7] = [1, 5, 10, 20, 30, 50, 100];
 /// Requests under way.
 const IN_FLIGHT: [usize; 6] = [1, 2, 4, 8, 16, 32];
-/// The server is warm when a row takes at least this part of the shortest time of the pushes before.
-const WARM: f64 = 1.0 / 1.03;
-/// The server counts as warm after so many pushes of single rows and of batches.
-const WARM_UPS: usize = 4;
 /// So many of the best points are measured again with all rows.
 const FINALISTS: usize = 4;
 
@@ -191,24 +187,24 @@ async fn rows_of(loaded: &Loaded) -> Result<Rows, BenchError> {
     tokio::task::spawn_blocking(make).await?
 }
 
-/// Pushes until the server's compiler has nothing left to win.
+/// Pushes until the server compiles next to nothing.
 async fn warm(
     ground: &Ground,
     pusher: &mut Pusher,
     rows: usize,
     say: &impl Fn(String),
 ) -> Result<Vec<Push>, BenchError> {
-    let (mut pushes, mut warming) = (Vec::new(), Warming::new(WARM, WARM_UPS));
+    let (mut pushes, mut warming) = (Vec::new(), Warming::default());
     loop {
-        // In turn, because a single row and a batch go different ways in the server. The batches tell whether it is warm.
-        let mut seconds_of_row = f64::INFINITY;
+        // In turn, because a single row and a batch go different ways in the server.
+        let mut compiling_percent = 0.0_f64;
         for rows_per_request in [1, 20] {
             let push = pusher.push(ground, PushPoint { rows_per_request, in_flight: 16 }, rows).await?;
             say(format!("warming up, {push}"));
-            seconds_of_row = push.rows_per_second.recip();
+            compiling_percent = compiling_percent.max(push.compiling_percent);
             pushes.push(push);
         }
-        if !warming.goes_on(seconds_of_row) {
+        if !warming.goes_on(compiling_percent) {
             return Ok(pushes);
         }
     }

@@ -14,14 +14,10 @@ use crate::load::Loaded;
 use crate::results::Results;
 use crate::rounds::order;
 use crate::run::Run;
+use crate::warming::Warming;
 
 /// A run with more records than that takes too long to warm the servers up with.
 const LONG: u64 = 1_000_000;
-/// The servers are warm when they compile their own code in no more of their CPU time, percent. What a run costs them would not
-/// tell on a rented machine, which is half as fast from one minute to the next.
-const WARM: f64 = 3.0;
-/// The servers count as warm after so many runs.
-const WARM_UPS: usize = 5;
 
 /// What runs once in each round.
 #[derive(Debug, Clone, Serialize)]
@@ -101,18 +97,17 @@ impl Ground {
 
     /// Runs a case until the servers' compilers have next to nothing left to do, or it fails: what brings no rows warms nothing up.
     pub(crate) async fn warm_up(&self, case: &Case, voice: &Voice) -> Result<Vec<Run>, BenchError> {
-        let mut runs = Vec::new();
-        for _ in 0..WARM_UPS {
+        let (mut runs, mut warming) = (Vec::new(), Warming::default());
+        loop {
             let run = Run { is_warm_up: true, ..Drain { ground: self, case, voice }.run().await? };
             // Whoever listens no more does not stop the contest.
             let _ = voice.send(run.line());
-            let is_enough = !run.passed || run.compiling_percent <= WARM;
+            let goes_on = run.passed && warming.goes_on(run.compiling_percent);
             runs.push(run);
-            if is_enough {
-                break;
+            if !goes_on {
+                return Ok(runs);
             }
         }
-        Ok(runs)
     }
 }
 

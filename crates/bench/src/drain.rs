@@ -14,7 +14,6 @@ use crate::contest::Case;
 use crate::curve::{Curve, Point};
 use crate::failure::BenchError;
 use crate::ground::{CASSANDRA, Ground, KAFKA};
-use crate::proc;
 use crate::run::{End, Run, Seen};
 use crate::sampler::{Sampler, Snapshot};
 
@@ -46,7 +45,6 @@ pub(crate) struct Drain<'a> {
 struct Meter {
     sampler: Sampler,
     before: Snapshot,
-    compiling_before: f64,
     running: Vec<Running>,
     began: Instant,
 }
@@ -97,7 +95,6 @@ impl Drain<'_> {
             }
         }
         let stopped = meter.point(0);
-        let compiling = compiling(ground)? - meter.compiling_before;
         let after = meter.sampler.sample_everything();
         let (census, end) = self.census(&meter, end).await?;
         let written = ground.written().await?.saturating_sub(written_before);
@@ -117,7 +114,6 @@ impl Drain<'_> {
             committed_seconds,
             stopped,
             curve,
-            compiling,
             usage,
             span,
             load: after.load,
@@ -132,14 +128,14 @@ impl Drain<'_> {
         environment.insert("KAFKA_TOPIC_USER_DATA", self.case.topic.topic.clone());
         environment.insert("KAFKA_GROUP_ID", group.to_owned());
         let sampler = Sampler::start(&self.ground.servers()?)?;
-        let (before, compiling_before) = (sampler.sample_everything(), compiling(self.ground)?);
+        let before = sampler.sample_everything();
         let (began, mut running) = (Instant::now(), Vec::new());
         for _ in 0..self.case.processes {
             let process = self.case.contender.start(&environment, work, &work.with_extension("log"))?;
             sampler.watch(CONTENDER, process.pid());
             running.push(process);
         }
-        Ok(Meter { sampler, before, compiling_before, running, began })
+        Ok(Meter { sampler, before, running, began })
     }
 
     /// Waits for the first row.
@@ -235,9 +231,4 @@ impl Drain<'_> {
         }
         Ok((census, End::Late))
     }
-}
-
-/// CPU seconds in which the servers have compiled their own code so far.
-fn compiling(ground: &Ground) -> Result<f64, BenchError> {
-    Ok(ground.servers()?.into_iter().filter_map(|(_, pid)| proc::compiler_seconds(pid)).sum())
 }

@@ -19,6 +19,8 @@ pub(crate) const CLIENT: &str = "sluice-bench";
 pub(crate) const KAFKA: &str = "kafka";
 /// See [`KAFKA`].
 pub(crate) const CASSANDRA: &str = "cassandra";
+/// Both.
+pub(crate) const SERVERS: [&str; 2] = [KAFKA, CASSANDRA];
 
 /// Cassandra counts as quiet below so many cores, over [`QUIET_FOR`].
 const QUIET_CORES: f64 = 0.15;

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::Voice;
 use crate::contender::{Contender, Running};
 use crate::failure::BenchError;
-use crate::ground::{CASSANDRA, CLIENT, Ground, KAFKA};
+use crate::ground::{CASSANDRA, CLIENT, Ground, KAFKA, SERVERS};
 pub use crate::latency::own_histogram::Acknowledged;
 use crate::latency::own_histogram::Buckets;
 use crate::latency::reader::{Search, wait_for_row};
@@ -87,6 +87,9 @@ pub struct LatencyRun {
     pub kafka_cores: f64,
     /// The same of Cassandra, our reader's looks included.
     pub cassandra_cores: f64,
+    /// CPU time of both in which they compiled their own code, percent.
+    #[serde(default)]
+    pub compiling_percent: f64,
     /// Peak of the contender's resident memory, bytes.
     pub peak_resident_bytes: u64,
     /// Time that the host took from this machine, percent.
@@ -153,6 +156,7 @@ pub async fn latency(
         contender_cores: span.cores(CONTENDER),
         kafka_cores: span.cores(KAFKA),
         cassandra_cores: span.cores(CASSANDRA),
+        compiling_percent: span.compiling_percent(&SERVERS),
         peak_resident_bytes: after.usage(CONTENDER).peak_resident_bytes,
         steal_percent: span.steal_percent,
         idle_percent: span.idle_percent,

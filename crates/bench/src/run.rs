@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::census::Census;
 use crate::contest::Case;
 use crate::curve::{Curve, Point};
-use crate::ground::{CASSANDRA, KAFKA};
+use crate::ground::{CASSANDRA, KAFKA, SERVERS};
 use crate::sampler::{Span, Usage};
 use crate::table::mib;
 
@@ -157,8 +157,6 @@ pub(crate) struct Seen {
     /// When the clock stopped.
     pub(crate) stopped: Point,
     pub(crate) curve: Curve,
-    /// CPU seconds in which the servers compiled their own code.
-    pub(crate) compiling: f64,
     pub(crate) usage: Usage,
     /// Of the machine, from start to stop.
     pub(crate) span: Span,
@@ -196,7 +194,7 @@ impl Run {
             steady_rows_per_second: steady.map(|steady| steady.rate()),
             cpu_us_per_record: CpuPerRecord::of(seen.stopped, records),
             steady_cpu_us_per_record: steady.map(|steady| CpuPerRecord::of(steady, steady.rows)),
-            compiling_percent: 100.0 * seen.compiling / (seen.stopped.kafka + seen.stopped.cassandra).max(f64::EPSILON),
+            compiling_percent: seen.span.compiling_percent(&SERVERS),
             start_cpu_seconds: seen.first_row.map(|point| point.contender),
             peak_resident_mib: mib(seen.usage.peak_resident_bytes as f64),
             voluntary_switches_per_record: seen.usage.voluntary_switches as f64 / records,

@@ -36,6 +36,8 @@ pub struct Usage {
     pub involuntary_switches: u64,
     /// Threads now.
     pub threads: u64,
+    /// CPU time of the threads in which Java processes compile their own code.
+    pub compiler_seconds: f64,
 }
 
 /// What was used up to one moment.
@@ -54,8 +56,8 @@ pub struct Snapshot {
 pub struct Span {
     /// How long it is.
     pub seconds: f64,
-    /// CPU seconds of each tree.
-    cpu: BTreeMap<&'static str, f64>,
+    /// CPU seconds of each tree, and those of its compilers.
+    cpu: BTreeMap<&'static str, (f64, f64)>,
     /// Time of all processors that the host took, percent.
     pub steal_percent: f64,
     /// Time of all processors that nobody used, percent.
@@ -74,7 +76,10 @@ impl Snapshot {
     /// What was used since an earlier moment.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Span {
-        let cpu = |name: &str| self.usage(name).cpu_seconds - earlier.usage(name).cpu_seconds;
+        let cpu = |name: &str| {
+            let (now, then) = (self.usage(name), earlier.usage(name));
+            (now.cpu_seconds - then.cpu_seconds, now.compiler_seconds - then.compiler_seconds)
+        };
         let (now, then) = (self.processors, earlier.processors);
         let total = now.total.saturating_sub(then.total).max(1) as f64;
         let percent = |now: u64, then: u64| 100.0 * now.saturating_sub(then) as f64 / total;
@@ -95,7 +100,14 @@ impl Span {
     /// CPU seconds of the tree of that name.
     #[must_use]
     pub fn cpu_seconds(&self, name: &str) -> f64 {
-        self.cpu.get(name).copied().unwrap_or_default()
+        self.cpu.get(name).map_or(0.0, |(all, _)| *all)
+    }
+
+    /// CPU time of these trees in which they compiled their own code, percent. Between two looks at everything.
+    pub(crate) fn compiling_percent(&self, names: &[&str]) -> f64 {
+        let of = names.iter().filter_map(|name| self.cpu.get(name));
+        let (all, compiling) = of.fold((0.0, 0.0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        100.0 * compiling / f64::max(all, f64::EPSILON)
     }
 
     /// Cores that the tree of that name used on average.
@@ -143,7 +155,7 @@ impl Sampler {
         locked(&self.trees).watch(name, pid);
     }
 
-    /// Looks now. Threads, their context switches and new children are up to a second old.
+    /// Looks now. Threads, what they do and new children are up to a second old.
     #[must_use]
     pub fn sample(&self) -> Snapshot {
         locked(&self.trees).snapshot(false)
@@ -180,6 +192,8 @@ struct Member {
     seen: Option<Stat>,
     /// User and system time of it.
     cpu_seconds: f64,
+    /// Of the threads that compile. One of them may end, and what it has done stays done.
+    compiler_seconds: f64,
     has_ended: bool,
     peak_bytes: u64,
     switches: HashMap<u32, (u64, u64)>,
@@ -256,6 +270,7 @@ impl Tree {
             voluntary_switches: switches().map(|(voluntary, _)| voluntary).sum(),
             involuntary_switches: switches().map(|(_, involuntary)| involuntary).sum(),
             threads: living().map(|stat| stat.threads).sum(),
+            compiler_seconds: self.members.values().map(|member| member.compiler_seconds).sum(),
         }
     }
 }
@@ -277,6 +292,7 @@ impl Member {
         }
         if thoroughly && !self.has_ended {
             self.peak_bytes = self.peak_bytes.max(proc::peak_resident_bytes(pid).unwrap_or_default());
+            self.compiler_seconds = self.compiler_seconds.max(proc::compiler_seconds(pid).unwrap_or_default());
             let threads = proc::switches(pid);
             self.switches
                 .extend(threads.into_iter().map(|(thread, yielded, preempted)| (thread, (yielded, preempted))));

@@ -1,28 +1,22 @@
-//! How long servers are warmed up: until another run is hardly any cheaper, and not for ever.
+//! How long servers are warmed up: until they compile next to nothing, and not for ever.
+
+/// The servers are warm when they compile their own code in no more of their CPU time, percent. What a run costs them would not
+/// tell on a rented machine, which is half as fast from one minute to the next.
+const WARM: f64 = 3.0;
+/// The servers count as warm after so many runs, whatever those show.
+const MOST: usize = 5;
 
 /// The runs so far, as far as they matter.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Warming {
-    /// The servers are warm when a run costs at least this part of the cheapest one before it.
-    warm: f64,
-    /// They count as warm after so many runs, whatever those show.
-    left: usize,
-    cheapest: f64,
+    made: usize,
 }
 
 impl Warming {
-    /// Nothing has run yet.
-    #[must_use]
-    pub fn new(warm: f64, most: usize) -> Self {
-        Self { warm, left: most, cheapest: f64::INFINITY }
-    }
-
-    /// Whether the servers need another run behind one of this cost, in whatever unit.
-    pub fn goes_on(&mut self, cost: f64) -> bool {
-        self.left = self.left.saturating_sub(1);
-        let is_warm = cost > self.cheapest * self.warm;
-        self.cheapest = self.cheapest.min(cost);
-        self.left > 0 && !is_warm
+    /// Whether the servers need another run behind one in which they compiled for so much of their CPU time, percent.
+    pub fn goes_on(&mut self, compiling_percent: f64) -> bool {
+        self.made += 1;
+        self.made < MOST && compiling_percent > WARM
     }
 }
 
@@ -30,16 +24,16 @@ impl Warming {
 mod tests {
     use super::*;
 
-    /// So many runs of these costs are made.
-    fn runs(costs: &[f64]) -> usize {
-        let mut warming = Warming::new(0.95, 5);
-        1 + costs.iter().take_while(|cost| warming.goes_on(**cost)).count()
+    /// So many runs are made in which the servers compile for so much of their time.
+    fn runs(compiling: &[f64]) -> usize {
+        let mut warming = Warming::default();
+        1 + compiling.iter().take_while(|percent| warming.goes_on(**percent)).count()
     }
 
     #[test]
-    fn it_goes_on_while_runs_become_cheaper_and_not_for_ever() {
-        assert_eq!(runs(&[229.0, 119.0, 118.0, 50.0]), 3);
-        assert_eq!(runs(&[100.0, 120.0]), 2, "dearer is no reason to go on");
-        assert_eq!(runs(&[64.0, 32.0, 16.0, 8.0, 4.0, 2.0]), 5);
+    fn it_goes_on_while_the_servers_compile_and_not_for_ever() {
+        assert_eq!(runs(&[20.0, 8.0, 3.0, 20.0]), 3);
+        assert_eq!(runs(&[0.5]), 1);
+        assert_eq!(runs(&[64.0, 32.0, 16.0, 8.0, 4.0, 3.5]), 5);
     }
 }

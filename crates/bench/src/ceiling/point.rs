@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::ceiling::closed_loop::{self, Pass};
 use crate::ceiling::rows::{Frames, Rows};
 use crate::failure::BenchError;
-use crate::ground::{CASSANDRA, Ground};
+use crate::ground::{CASSANDRA, Ground, SERVERS};
 use crate::native::{self, Connection, Prepared};
 use crate::sampler::Sampler;
 
@@ -38,6 +38,9 @@ pub struct Push {
     pub client_cpu_us: f64,
     /// Of Cassandra, for a row.
     pub cassandra_cpu_us: f64,
+    /// CPU time of the servers in which they compiled their own code, percent.
+    #[serde(default)]
+    pub compiling_percent: f64,
     /// Time that nobody used, percent.
     pub idle_percent: f64,
     /// Time that the host took from this machine, percent.
@@ -125,9 +128,9 @@ impl Pusher {
         let at_rest = self.make_ready(ground, point, rows).await?;
         let rows = self.frames.as_ref().map_or(0, |frames| frames.rows);
         let sampler = Sampler::start(&ground.servers()?)?;
-        let before = sampler.sample();
+        let before = sampler.sample_everything();
         let (pass, _) = self.go(point, work_per_row).await?;
-        let span = sampler.sample().since(&before);
+        let span = sampler.sample_everything().since(&before);
         let per_row = |seconds: f64| seconds * 1e6 / rows.max(1) as f64;
         let seconds = pass.took.as_secs_f64();
         Ok(Push {
@@ -136,6 +139,7 @@ impl Pusher {
             rows_per_second: rows as f64 / seconds.max(f64::EPSILON),
             client_cpu_us: per_row(pass.client_cpu.as_secs_f64()),
             cassandra_cpu_us: per_row(span.cpu_seconds(CASSANDRA)),
+            compiling_percent: span.compiling_percent(&SERVERS),
             idle_percent: span.idle_percent,
             steal_percent: span.steal_percent,
             at_rest,
@@ -154,6 +158,7 @@ impl Push {
             rows_per_second: 0.0,
             client_cpu_us: 0.0,
             cassandra_cpu_us: 0.0,
+            compiling_percent: 0.0,
             idle_percent: 0.0,
             steal_percent: 0.0,
             at_rest: false,

@@ -15,10 +15,6 @@ use crate::table;
 
 /// Records a second of the runs that warm the servers up.
 const WARM_UP_RATE: u64 = 5_000;
-/// The servers are warm when the median of such a run is at least this part of the shortest one before it.
-const WARM: f64 = 0.8;
-/// The servers count as warm after so many runs.
-const WARM_UPS: usize = 5;
 
 /// Arguments of `bench latency`.
 #[derive(Args)]
@@ -96,16 +92,16 @@ impl Measured {
         voice: &Voice,
     ) {
         let options = |rate, seconds| LatencyOptions { rate, warm_up_seconds: arguments.warm_up, seconds };
-        let mut warming = Warming::new(WARM, WARM_UPS);
+        let mut warming = Warming::default();
         loop {
             let options = options(WARM_UP_RATE, arguments.warm_up.max(1));
             let run = match latency(ground, contender, options, voice).await {
                 Ok(run) => run,
                 Err(error) => return self.failed(contender, WARM_UP_RATE, &error, voice),
             };
-            let median = run.visible.map_or(f64::INFINITY, |visible| visible.p50_ms);
+            let goes_on = warming.goes_on(run.compiling_percent);
             self.warm_up.push(run);
-            if !warming.goes_on(median) {
+            if !goes_on {
                 break;
             }
         }
