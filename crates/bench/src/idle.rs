@@ -15,6 +15,7 @@ use crate::ground::Ground;
 use crate::latency::{Beginning, Schedule, prompt, send};
 use crate::own::Own;
 use crate::plan::PARTITIONS;
+use crate::proc;
 use crate::records::Recipe;
 use crate::sampler::{Sampler, Snapshot};
 
@@ -85,8 +86,8 @@ pub async fn idle(
         sampler.watch(name, service.pid());
     }
     tokio::time::sleep(SETTLED).await;
-    let names = running.each_ref().map(|(name, _)| *name);
-    let mut found = watch(&sampler, names, watched, 0).await;
+    let services = running.each_ref().map(|(name, service)| (*name, service.pid()));
+    let mut found = watch(&sampler, services, watched, 0).await;
 
     let schedule = Schedule { rate: TRICKLE, warm_up: SETTLED, counted: watched };
     let (kafka, recipe) = (prompt(ground)?, Recipe { seed: u64::from(std::process::id()), ..Recipe::default() });
@@ -94,7 +95,7 @@ pub async fn idle(
     let (to, beginning) = (Arc::<str>::from(topic), Beginning::after(Duration::ZERO));
     let sent = tokio::task::spawn_blocking(move || send(&schedule, &recipe, &to, &kafka, beginning, &stop));
     tokio::time::sleep(SETTLED).await;
-    found.extend(watch(&sampler, names, watched, TRICKLE).await);
+    found.extend(watch(&sampler, services, watched, TRICKLE).await);
     sent.await??;
     for (name, service) in running {
         if let Some(status) = service.wait_for(Duration::ZERO) {
@@ -112,34 +113,37 @@ pub async fn idle(
     Ok(found)
 }
 
-async fn watch(sampler: &Sampler, names: [&'static str; 3], watched: Duration, rate: u64) -> Vec<Idle> {
+async fn watch(sampler: &Sampler, services: [(&'static str, u32); 3], watched: Duration, rate: u64) -> Vec<Idle> {
     let first = sampler.sample_everything();
-    let mut looks = vec![first.clone()];
     let end = first.at + watched;
-    while let Some(next) = looks.last().map(|look| (look.at + LOOK).min(end)).filter(|next| *next < end) {
+    // For each service, what it had in memory so many seconds after the beginning.
+    let mut looks: [Vec<(f64, f64)>; 3] = Default::default();
+    let mut next = first.at;
+    loop {
         tokio::time::sleep_until(next.into()).await;
-        looks.push(sampler.sample());
+        for ((_, pid), looks) in services.iter().zip(&mut looks) {
+            let resident = proc::resident_bytes(*pid).map(|bytes| (first.at.elapsed().as_secs_f64(), bytes as f64));
+            looks.extend(resident);
+        }
+        if next == end {
+            break;
+        }
+        next = (next + LOOK).min(end);
     }
-    tokio::time::sleep_until(end.into()).await;
     let last = sampler.sample_everything();
-    looks.push(last.clone());
-    names.map(|name| of(name, rate, &first, &last, &looks)).into()
+    services.iter().zip(&looks).map(|((name, _), looks)| of(name, rate, &first, &last, looks)).collect()
 }
 
-fn of(service: &'static str, records_per_second: u64, first: &Snapshot, last: &Snapshot, looks: &[Snapshot]) -> Idle {
+fn of(service: &'static str, records_per_second: u64, first: &Snapshot, last: &Snapshot, looks: &[(f64, f64)]) -> Idle {
     let span = last.since(first);
-    let points: Vec<(f64, f64)> = looks
-        .iter()
-        .map(|look| ((look.at - first.at).as_secs_f64(), look.usage(service).resident_bytes as f64))
-        .collect();
     let switches = last.usage(service).voluntary_switches - first.usage(service).voluntary_switches;
     Idle {
         service: Cow::Borrowed(service),
         records_per_second,
         seconds: span.seconds,
         core_percent: span.cores(service) * 100.0,
-        resident_bytes: first.usage(service).resident_bytes,
-        growth_bytes_per_hour: slope(&points) * 3_600.0,
+        resident_bytes: looks.first().map_or(0, |(_, bytes)| *bytes as u64),
+        growth_bytes_per_hour: slope(looks) * 3_600.0,
         wake_ups_per_second: switches as f64 / span.seconds.max(f64::EPSILON),
     }
 }

@@ -26,9 +26,8 @@ const THOROUGH: u32 = 10;
 pub struct Usage {
     /// User and system time.
     pub cpu_seconds: f64,
-    /// Resident memory now, all of its processes together.
-    pub resident_bytes: u64,
-    /// The peak of it: as the kernel counts it where there is one process, as it was seen where there are several.
+    /// The peak of the resident memory of all its processes together: as the kernel counts it where there is one, as it was seen
+    /// where there are several.
     pub peak_resident_bytes: u64,
     /// Context switches because a thread had to wait.
     pub voluntary_switches: u64,
@@ -218,8 +217,7 @@ impl Trees {
     fn snapshot(&mut self, thoroughly: bool) -> Snapshot {
         // What cannot be read keeps its last figure.
         let _ = self.look(thoroughly);
-        let page = proc::page_bytes();
-        let trees = self.trees.iter().map(|(name, tree)| (*name, tree.usage(page))).collect();
+        let trees = self.trees.iter().map(|(name, tree)| (*name, tree.usage())).collect();
         Snapshot { at: Instant::now(), load: proc::load().unwrap_or_default(), trees, processors: self.processors }
     }
 }
@@ -256,7 +254,7 @@ impl Tree {
         self.peak_bytes = self.peak_bytes.max(resident);
     }
 
-    fn usage(&self, page: u64) -> Usage {
+    fn usage(&self) -> Usage {
         let living = || self.members.values().filter(|member| !member.has_ended).filter_map(|member| member.seen);
         let of_one = match self.members.len() {
             1 => self.members.values().map(|member| member.peak_bytes).max(),
@@ -265,7 +263,6 @@ impl Tree {
         let switches = || self.members.values().flat_map(|member| member.switches.values());
         Usage {
             cpu_seconds: self.cpu_seconds,
-            resident_bytes: living().map(|stat| stat.resident_pages * page).sum(),
             peak_resident_bytes: self.peak_bytes.max(of_one.unwrap_or_default()),
             voluntary_switches: switches().map(|(voluntary, _)| voluntary).sum(),
             involuntary_switches: switches().map(|(_, involuntary)| involuntary).sum(),
