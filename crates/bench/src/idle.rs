@@ -15,7 +15,6 @@ use crate::ground::Ground;
 use crate::latency::{Beginning, Schedule, prompt, send};
 use crate::own::Own;
 use crate::plan::PARTITIONS;
-use crate::proc;
 use crate::records::Recipe;
 use crate::sampler::{Sampler, Snapshot};
 
@@ -86,8 +85,7 @@ pub async fn idle(
         sampler.watch(name, service.pid());
     }
     tokio::time::sleep(SETTLED).await;
-    let services = running.each_ref().map(|(name, service)| (*name, service.pid()));
-    let mut found = watch(&sampler, services, watched, 0).await;
+    let mut found = watch(&sampler, &running, watched, 0).await?;
 
     let schedule = Schedule { rate: TRICKLE, warm_up: SETTLED, counted: watched };
     let (kafka, recipe) = (prompt(ground)?, Recipe { seed: u64::from(std::process::id()), ..Recipe::default() });
@@ -95,7 +93,7 @@ pub async fn idle(
     let (to, beginning) = (Arc::<str>::from(topic), Beginning::after(Duration::ZERO));
     let sent = tokio::task::spawn_blocking(move || send(&schedule, &recipe, &to, &kafka, beginning, &stop));
     tokio::time::sleep(SETTLED).await;
-    found.extend(watch(&sampler, services, watched, TRICKLE).await);
+    found.extend(watch(&sampler, &running, watched, TRICKLE).await?);
     sent.await??;
     for (name, service) in running {
         if let Some(status) = service.wait_for(Duration::ZERO) {
@@ -113,17 +111,21 @@ pub async fn idle(
     Ok(found)
 }
 
-async fn watch(sampler: &Sampler, services: [(&'static str, u32); 3], watched: Duration, rate: u64) -> Vec<Idle> {
+async fn watch(
+    sampler: &Sampler,
+    running: &[(&'static str, Own); 3],
+    watched: Duration,
+    rate: u64,
+) -> Result<Vec<Idle>, BenchError> {
     let first = sampler.sample_everything();
     let end = first.at + watched;
-    // For each service, what it had in memory so many seconds after the beginning.
+    // What each service had in memory so many seconds after the beginning.
     let mut looks: [Vec<(f64, f64)>; 3] = Default::default();
     let mut next = first.at;
     loop {
         tokio::time::sleep_until(next.into()).await;
-        for ((_, pid), looks) in services.iter().zip(&mut looks) {
-            let resident = proc::resident_bytes(*pid).map(|bytes| (first.at.elapsed().as_secs_f64(), bytes as f64));
-            looks.extend(resident);
+        for ((_, service), looks) in running.iter().zip(&mut looks) {
+            looks.push((first.at.elapsed().as_secs_f64(), service.resident_bytes()? as f64));
         }
         if next == end {
             break;
@@ -131,7 +133,7 @@ async fn watch(sampler: &Sampler, services: [(&'static str, u32); 3], watched: D
         next = (next + LOOK).min(end);
     }
     let last = sampler.sample_everything();
-    services.iter().zip(&looks).map(|((name, _), looks)| of(name, rate, &first, &last, looks)).collect()
+    Ok(running.iter().zip(&looks).map(|((name, _), looks)| of(name, rate, &first, &last, looks)).collect())
 }
 
 fn of(service: &'static str, records_per_second: u64, first: &Snapshot, last: &Snapshot, looks: &[(f64, f64)]) -> Idle {

@@ -47,6 +47,17 @@ impl Own {
         self.process.pid()
     }
 
+    /// Resident memory, bytes.
+    pub(crate) fn resident_bytes(&self) -> Result<u64, BenchError> {
+        let unreadable = || {
+            BenchError::Unreadable(format!(
+                "the memory of {} cannot be read: its log says whether it has ended",
+                self.name
+            ))
+        };
+        self.process.resident_bytes().ok_or_else(unreadable)
+    }
+
     /// How it ended by itself, at most after `limit`. Blocks.
     pub(crate) fn wait_for(&self, limit: Duration) -> Option<ExitStatus> {
         self.process.wait_for(limit)

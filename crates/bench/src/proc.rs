@@ -51,13 +51,6 @@ fn numbers(folder: &Path) -> io::Result<impl Iterator<Item = u32>> {
     Ok(std::fs::read_dir(folder)?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
 }
 
-/// Resident memory of one process, bytes; none once it has ended. Exact, and dearer than that of [`Stat`]: the kernel looks at
-/// every page.
-pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    named(&rollup, "Rss:").map(|kib| kib * 1024)
-}
-
 /// The peak of the resident memory of one process, bytes; none once it has ended.
 pub(crate) fn peak_resident_bytes(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -173,8 +166,6 @@ mod tests {
         let own = std::process::id();
         assert!(processes().unwrap().iter().any(|(pid, _)| *pid == own));
         assert!(peak_resident_bytes(own).unwrap() >= Stat::of(own).unwrap().resident_pages / 2 * page_bytes());
-        assert!(resident_bytes(own).unwrap() >= Stat::of(own).unwrap().resident_pages / 2 * page_bytes());
-        assert_eq!(resident_bytes(0), None);
         assert_eq!(run_nanoseconds("1500 20 3\n"), Some(1_500));
         let ticks = Stat::of(own).unwrap().ticks as f64 / ticks_per_second();
         assert!(run_seconds(own).is_none_or(|seconds| seconds > 0.0 && seconds < ticks + 60.0));
